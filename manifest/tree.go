@@ -1,0 +1,99 @@
+package manifest
+
+import (
+	"io/fs"
+
+	"github.com/policypin/policypin/diag"
+	"github.com/policypin/policypin/internal/cedar"
+	"github.com/policypin/policypin/internal/jcs"
+)
+
+// A Digest is the SHA-256 over canonical JSON that design calls set digest or
+// policy digest.
+type Digest = jcs.Digest
+
+// A Project is the parsed project file, with defaults filled in.
+type Project struct {
+	Manifests     []string // glob patterns, slash-separated
+	Schemas       string   // path with {version}
+	Tests         []string
+	Targets       []Target // in file order; the built-in local target is not listed unless the file has it
+	DefaultTarget string   // "local" by default
+	Gates         Gates
+}
+
+// A Target is a named zone.
+type Target struct {
+	Name   string
+	ZoneID string
+	Branch string // "" is the remote's HEAD branch
+	Pins   string // second part of its tag names; the target's name by default
+	Active string // the policy set whose version decides in this zone, or ""
+}
+
+// Target returns the named target; "local" always exists, with zone id
+// "zone_local" and pins "local" unless the file says otherwise.
+func (p *Project) Target(name string) (Target, bool) { panic("unwritten") }
+
+// Gates are the limits that publish enforces.
+type Gates struct {
+	MaxRemovedEntries *int   // nil: no limit
+	Widened           string // allow, approve or refuse; "approve" by default
+	Uncovered         string // the same
+}
+
+// A Set is one parsed manifest.
+type Set struct {
+	File          string
+	Position      diag.Position
+	Name          string
+	Was           string
+	SchemaVersion string
+	TargetType    string   // "zone" by default
+	Targets       []string // empty: every target
+	Entries       []Entry  // in file order
+}
+
+// For tells whether the set is declared for the target.
+func (s *Set) For(target string) bool { panic("unwritten") }
+
+// An Entry is one policy of a set: by source, by name and number, or by ids.
+type Entry struct {
+	Position    diag.Position
+	Policy      string // name; may be empty for an entry by ids
+	Was         string
+	Source      string // slash path relative to the project; set for an entry by source
+	Description string
+	Version     int // for an entry by name and number
+	PolicyID    string
+	VersionID   string
+	SHA         string // expected sha, lower-case hex without prefix, or ""
+}
+
+// A Tree is everything a project says at one point: project file, manifests,
+// sources and schemas.
+type Tree struct {
+	Project *Project
+	Sets    []*Set                   // sorted by name
+	Sources map[string]*cedar.Policy // by path; only sources that parsed
+	Schemas map[string]*cedar.Schema // by version; only committed ones that parsed
+}
+
+// ProjectFile is the name of the project file.
+const ProjectFile = "policypin.yaml"
+
+// Load reads and checks a whole project. fsys is the folder that holds
+// policypin.yaml. It returns what could be read together with every problem;
+// the tree is nil only if there is no usable project file.
+// It returns an error wrapping [fs.ErrNotExist] if there is no project file.
+func Load(fsys fs.FS) (*Tree, diag.List, error) { panic("unwritten") }
+
+// SetsFor returns the sets that are declared for a target, sorted by name.
+func (t *Tree) SetsFor(target string) []*Set { panic("unwritten") }
+
+// Set returns the named set.
+func (t *Tree) Set(name string) (*Set, bool) { panic("unwritten") }
+
+// Digest returns the set digest. It fails if a source of the set is missing or
+// didn't parse.
+func (t *Tree) Digest(s *Set) (Digest, error) { panic("unwritten") }
