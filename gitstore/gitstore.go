@@ -3,92 +3,23 @@
 package gitstore
 
 import (
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"io/fs"
 	"time"
 )
 
-// A Hash is the id of a Git object in a SHA-1 repository.
-type Hash [20]byte
-
-// String returns 40 lower-case hex digits.
-func (h Hash) String() string { return hex.EncodeToString(h[:]) }
-
-// Short returns the first 12 hex digits, for messages.
-func (h Hash) Short() string { return h.String()[:12] }
-
-// IsZero tells whether h names nothing.
-func (h Hash) IsZero() bool { return h == Hash{} }
-
-// ParseHash reads 40 hex digits.
-func ParseHash(s string) (Hash, error) {
-	var h Hash
-	if len(s) != hex.EncodedLen(len(h)) {
-		return h, fmt.Errorf("object id has %d characters, not 40", len(s))
-	}
-	if _, err := hex.Decode(h[:], []byte(s)); err != nil {
-		return Hash{}, errors.New("object id is not hexadecimal")
-	}
-	return h, nil
-}
-
-// MarshalText encodes h as 40 hex digits.
-func (h Hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
-
-// UnmarshalText reads 40 hex digits.
-func (h *Hash) UnmarshalText(text []byte) error {
-	p, err := ParseHash(string(text))
-	if err == nil {
-		*h = p
-	}
-	return err
-}
-
 var (
-	// ErrNoRepository is returned when no Git repository holds a folder.
-	ErrNoRepository = errors.New("not inside a Git repository")
 	// ErrNoRevision is returned when a revision names nothing here. In a
 	// shallow clone the commit may still exist upstream.
 	ErrNoRevision = errors.New("no such revision")
 	// ErrRevisionSyntax is returned for a revision outside the closed grammar.
 	ErrRevisionSyntax = errors.New("revision syntax is not supported")
-	// ErrUnsupported is wrapped, with what to do, when a repository uses a
-	// feature that can't be read.
-	ErrUnsupported = errors.New("repository uses an unsupported feature")
 	// ErrConflict is returned for an index with unmerged paths.
 	ErrConflict = errors.New("the index has unmerged paths")
 	// ErrShallow is returned when history ends at a shallow boundary before the
 	// question is answered.
 	ErrShallow = errors.New("history is shallow")
 )
-
-// Open finds the repository that holds dir, from dir upwards. getenv gives
-// GIT_DIR, GIT_WORK_TREE and GIT_INDEX_FILE; nil means none is set.
-func Open(dir string, getenv func(string) string) (*Repo, error) { panic("unwritten") }
-
-// A Repo is a local Git repository. Reading it is safe for concurrent use.
-type Repo struct{ _ int }
-
-// Close releases file descriptors.
-func (r *Repo) Close() error { panic("unwritten") }
-
-// Root is the absolute path of the work tree, or "" in a bare repository.
-func (r *Repo) Root() string { panic("unwritten") }
-
-// GitDir is the absolute path of this work tree's Git directory.
-func (r *Repo) GitDir() string { panic("unwritten") }
-
-// CommonDir is the absolute path of the Git directory that all linked work
-// trees share.
-func (r *Repo) CommonDir() string { panic("unwritten") }
-
-// Rel returns the slash path of dir inside the work tree, "." for its root.
-func (r *Repo) Rel(dir string) (string, error) { panic("unwritten") }
-
-// IsShallow tells whether the clone has a shallow boundary.
-func (r *Repo) IsShallow() bool { panic("unwritten") }
 
 // Resolve returns the commit that a revision names: HEAD, @, a branch, a remote
 // branch, a tag, a full or abbreviated commit hash, or a full ref name, each
