@@ -1,12 +1,16 @@
 package gitstore
 
 import (
-	"encoding/json"
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
-)
 
-// RecordFormat is the newest format of a pin's record that this build writes.
-const RecordFormat = 1
+	"github.com/go-git/go-git/v5/plumbing"
+)
 
 // A PinRef is a pin's ref as an origin lists it, before its object is read.
 type PinRef struct {
@@ -28,54 +32,301 @@ type Pin struct {
 	Signed bool
 }
 
-// A Record is the JSON in a pin's message: what was published, as the service
-// reported it when it was read back.
-type Record struct {
-	Format        int             `json:"format"`
-	Target        string          `json:"target"`
-	Project       string          `json:"project"` // folder of the project file in the repository, "." for the root
-	ZoneID        string          `json:"zone_id"`
-	PolicySetID   string          `json:"policy_set_id"`
-	PolicySet     string          `json:"policy_set"`
-	VersionID     string          `json:"policy_set_version_id"`
-	Version       int             `json:"version"`
-	SchemaVersion string          `json:"schema_version"`
-	ManifestSHA   string          `json:"manifest_sha"`
-	CreatedAt     time.Time       `json:"created_at"`
-	CreatedBy     string          `json:"created_by"`
-	SetDigest     string          `json:"set_digest"`
-	DigestFormat  int             `json:"digest_format"`
-	Attestation   json.RawMessage `json:"attestation"` // null if the version has none
-	Approvals     []Approval      `json:"approvals"`
-	Entries       []RecordEntry   `json:"entries"` // in the server's order
-}
+const (
+	// maxTag is the largest tag object that is written or read. 10,000 entries
+	// take about 2 MB.
+	maxTag = 16 << 20
+	// maxPinName keeps refs/tags/<name>.lock below the 255 bytes that most file
+	// systems allow for a path component, even if a server flattens names.
+	maxPinName = 200
 
-// An Approval is a reason somebody gave for passing a guard.
-type Approval struct {
-	Gate   string `json:"gate"`
-	Reason string `json:"reason"`
-	By     string `json:"by"`
-	Source string `json:"source"` // flag, environment or label
-}
-
-// A RecordEntry is one policy of the published version.
-type RecordEntry struct {
-	Policy    string `json:"policy"`
-	PolicyID  string `json:"policy_id"`
-	VersionID string `json:"policy_version_id"`
-	Version   int    `json:"version"`
-	SHA       string `json:"sha"`
-}
+	defaultTagger = "policypin <policypin@localhost>"
+)
 
 // PinName returns the tag name for a version. Bytes of set outside
 // [A-Za-z0-9_-] are written %XX; a name over 200 bytes is an error.
-func PinName(pins, set string, number int) (string, error) { panic("unwritten") }
+func PinName(pins, set string, number int) (string, error) {
+	switch {
+	case pins == "" || escapeName(pins) != pins:
+		return "", fmt.Errorf("pins name %.80q has characters outside A-Z a-z 0-9 _ -", pins)
+	case set == "":
+		return "", errors.New("policy set has no name")
+	case number < 1:
+		return "", fmt.Errorf("version number is %d", number)
+	}
+	name := fmt.Sprintf("policypin/%s/%s/v%d", pins, escapeName(set), number)
+	if len(name) > maxPinName {
+		return "", fmt.Errorf("tag name %.80s… has %d bytes, more than %d", name, len(name), maxPinName)
+	}
+	return name, nil
+}
+
+// parsePinName is the strict inverse of [PinName]: what it accepts, PinName
+// writes in the same way.
+func parsePinName(name string) (PinRef, bool) {
+	parts := strings.Split(name, "/")
+	if len(parts) != 4 || !strings.HasPrefix(parts[3], "v") {
+		return PinRef{}, false
+	}
+	set, ok := unescapeName(parts[2])
+	if !ok {
+		return PinRef{}, false
+	}
+	number, err := strconv.Atoi(parts[3][1:])
+	if err != nil {
+		return PinRef{}, false
+	}
+	if again, err := PinName(parts[1], set, number); err != nil || again != name {
+		return PinRef{}, false
+	}
+	return PinRef{Name: name, Pins: parts[1], Set: set, Number: number}, true
+}
+
+// escapeName writes bytes outside [A-Za-z0-9_-] as %XX. The result is valid as
+// a component of a ref name (git-check-ref-format).
+func escapeName(s string) string {
+	var out strings.Builder
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-':
+			out.WriteByte(c)
+		default:
+			fmt.Fprintf(&out, "%%%02X", c)
+		}
+	}
+	return out.String()
+}
+
+func unescapeName(s string) (string, bool) {
+	var out strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' {
+			out.WriteByte(s[i])
+			continue
+		}
+		if i+3 > len(s) {
+			return "", false
+		}
+		c, err := strconv.ParseUint(s[i+1:i+3], 16, 8)
+		if err != nil {
+			return "", false
+		}
+		out.WriteByte(byte(c))
+		i += 2
+	}
+	return out.String(), true
+}
 
 // NewPin builds the tag for a published version. It is deterministic: the
 // tagger is policypin <policypin@localhost>, +0000, at rec.CreatedAt.
-func NewPin(pins string, commit Hash, rec Record) (*Pin, error) { panic("unwritten") }
+func NewPin(pins string, commit Hash, rec Record) (*Pin, error) {
+	name, err := PinName(pins, rec.PolicySet, rec.Version)
+	if err != nil {
+		return nil, err
+	}
+	if commit.IsZero() {
+		return nil, fmt.Errorf("pin %s has no commit", name)
+	}
+	if rec.Format == 0 {
+		rec.Format = RecordFormat
+	}
+	if rec.Format != RecordFormat {
+		return nil, fmt.Errorf("pin %s: records of format %d can't be written", name, rec.Format)
+	}
+	rec.normalize()
+	if err := rec.check(); err != nil {
+		return nil, fmt.Errorf("pin %s: %w", name, err)
+	}
+	record, err := rec.encode()
+	if err != nil {
+		return nil, fmt.Errorf("pin %s: %w", name, err)
+	}
+	var raw bytes.Buffer
+	fmt.Fprintf(&raw, "object %s\ntype commit\ntag %s\ntagger %s %d +0000\n\n",
+		commit, name, defaultTagger, rec.CreatedAt.Unix())
+	fmt.Fprintf(&raw, "%s\n\n%s\n%s", rec.subject(), record, rec.trailers())
+
+	// Reading it back makes a pin that was just built and one that was read the
+	// same value, and proves that it can be read.
+	return parsePin(name, raw.Bytes())
+}
+
+// subject is the line for people.
+func (r *Record) subject() string {
+	return fmt.Sprintf("%s v%d in %s", plain(r.PolicySet), r.Version, plain(r.Target))
+}
+
+// plain quotes a name that could change the meaning of the line it is in: with
+// control or format characters, or one that starts like a comment or like
+// git-interpret-trailers' divider "---".
+func plain(s string) string {
+	quoted := strconv.QuoteToGraphic(s)
+	if quoted != `"`+s+`"` || strings.ContainsAny(s[:1], `-# "`) {
+		return quoted
+	}
+	return s
+}
+
+// trailers is the last paragraph of the message, for git-interpret-trailers.
+func (r *Record) trailers() string {
+	return "Policypin-Zone: " + r.ZoneID + "\n" +
+		"Policypin-Policy-Set: " + r.PolicySetID + "\n" +
+		"Policypin-Version: " + r.VersionID + "\n" +
+		"Policypin-Manifest-Sha: " + r.ManifestSHA + "\n" +
+		"Policypin-Set-Digest: " + r.SetDigest + "\n"
+}
 
 // Equal tells whether two pins say the same: commit, target, zone, set id,
 // version id and number, schema, manifest sha, set digest and entries.
 // Attestation, approvals, tagger and signature are evidence, not content.
-func (p *Pin) Equal(q *Pin) bool { panic("unwritten") }
+func (p *Pin) Equal(q *Pin) bool {
+	a, b := &p.Record, &q.Record
+	return p.Commit == q.Commit &&
+		a.Target == b.Target &&
+		a.ZoneID == b.ZoneID &&
+		a.PolicySetID == b.PolicySetID &&
+		a.VersionID == b.VersionID &&
+		a.Version == b.Version &&
+		a.SchemaVersion == b.SchemaVersion &&
+		a.ManifestSHA == b.ManifestSHA &&
+		a.SetDigest == b.SetDigest &&
+		slices.Equal(a.Entries, b.Entries)
+}
+
+// String names the pin and what it says, for messages that show two of them.
+func (p *Pin) String() string {
+	return fmt.Sprintf("%s: commit %s, version %s, set digest %.12s, by %q at %s",
+		p.Name, p.Commit.Short(), p.Record.VersionID, p.Record.SetDigest, p.Tagger, p.When.UTC().Format(time.RFC3339))
+}
+
+// parsePin reads a tag object's content as the pin of that name. Its errors
+// wrap [ErrBadPin].
+func parsePin(name string, raw []byte) (*Pin, error) {
+	p, err := decodePin(name, raw)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrBadPin, name, err)
+	}
+	return p, nil
+}
+
+func decodePin(name string, raw []byte) (*Pin, error) {
+	ref, ok := parsePinName(name)
+	if !ok {
+		return nil, errors.New("the name doesn't have the form policypin/PINS/SET/vN")
+	}
+	if len(raw) > maxTag {
+		return nil, fmt.Errorf("the tag has %d bytes, more than %d", len(raw), maxTag)
+	}
+	p := &Pin{PinRef: ref, Raw: raw}
+	header, message, ok := bytes.Cut(raw, []byte("\n\n"))
+	if !ok {
+		return nil, errors.New("the tag has no message")
+	}
+	if err := p.decodeHeader(string(header)); err != nil {
+		return nil, err
+	}
+	message, p.Signed = cutSignature(message)
+	if err := p.decodeMessage(message); err != nil {
+		return nil, err
+	}
+	if own, err := PinName(p.Pins, p.Record.PolicySet, p.Record.Version); err != nil || own != name {
+		return nil, fmt.Errorf("the record is of %.80q version %d", p.Record.PolicySet, p.Record.Version)
+	}
+	p.Object = toHash(plumbing.ComputeHash(plumbing.TagObject, raw))
+	return p, nil
+}
+
+// decodeHeader reads the four lines that every annotated tag of a commit has,
+// in Git's order. Others are refused: policypin doesn't know what they mean.
+func (p *Pin) decodeHeader(header string) error {
+	lines := strings.Split(header, "\n")
+	if len(lines) != 4 {
+		return errors.New("the tag's header doesn't have four lines")
+	}
+	values := make([]string, len(lines))
+	for i, key := range []string{"object ", "type ", "tag ", "tagger "} {
+		v, ok := strings.CutPrefix(lines[i], key)
+		if !ok {
+			return fmt.Errorf("the tag's header has no line %q", strings.TrimSpace(key))
+		}
+		values[i] = v
+	}
+	var err error
+	if p.Commit, err = ParseHash(values[0]); err != nil {
+		return err
+	}
+	if values[1] != "commit" {
+		return fmt.Errorf("the tag points to a %.20s, not to a commit", values[1])
+	}
+	if values[2] != p.Name {
+		return fmt.Errorf("the tag object belongs to %.200q", values[2])
+	}
+	p.Tagger, p.When, err = parseTagger(values[3])
+	return err
+}
+
+// parseTagger splits "name <email> seconds zone".
+func parseTagger(line string) (who string, when time.Time, err error) {
+	end := strings.LastIndexByte(line, '>')
+	seconds, zone, ok := strings.Cut(strings.TrimPrefix(line[end+1:], " "), " ")
+	if end < 0 || !ok {
+		return "", when, errors.New("the tagger line is malformed")
+	}
+	unix, err := strconv.ParseInt(seconds, 10, 64)
+	if err != nil || unix < 0 {
+		return "", when, errors.New("the tagger's time is malformed")
+	}
+	offset, err := time.Parse("-0700", zone)
+	if err != nil {
+		return "", when, errors.New("the tagger's time zone is malformed")
+	}
+	when = time.Unix(unix, 0).UTC()
+	if zone != "+0000" {
+		when = when.In(offset.Location())
+	}
+	return line[:end+1], when, nil
+}
+
+// cutSignature removes a signature that Git appended to the message. As Git
+// does (gpg-interface.c), it takes everything from the last line that starts
+// one.
+func cutSignature(message []byte) ([]byte, bool) {
+	begin := -1
+	for _, mark := range []string{
+		"-----BEGIN PGP SIGNATURE-----",
+		"-----BEGIN PGP MESSAGE-----",
+		"-----BEGIN SSH SIGNATURE-----",
+		"-----BEGIN SIGNED MESSAGE-----",
+	} {
+		begin = max(begin, bytes.LastIndex(message, []byte("\n"+mark)))
+	}
+	if begin < 0 {
+		return message, false
+	}
+	return message[:begin+1], true
+}
+
+// decodeMessage reads subject, record and trailers. What the trailers say must
+// be what the record says: scripts read the one, policypin the other.
+func (p *Pin) decodeMessage(message []byte) error {
+	subject, rest, ok := bytes.Cut(message, []byte("\n\n"))
+	if !ok || bytes.IndexByte(subject, '\n') >= 0 {
+		return errors.New("the message doesn't start with a subject and an empty line")
+	}
+	end := bytes.LastIndex(rest, []byte("\n}\n\n"))
+	if !bytes.HasPrefix(rest, []byte("{")) || end < 0 {
+		return errors.New("the message has no record")
+	}
+	record, trailers := rest[:end+len("\n}\n")], rest[end+len("\n}\n\n"):]
+	var err error
+	if p.Record, err = decodeRecord(record); err != nil {
+		return err
+	}
+	if string(trailers) != p.Record.trailers() {
+		return errors.New("the trailers don't say what the record says")
+	}
+	if string(subject) != p.Record.subject() {
+		return errors.New("the subject doesn't say what the record says")
+	}
+	return nil
+}
