@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/storer"
 )
 
 // A PinRef is a pin's ref as an origin lists it, before its object is read.
@@ -329,4 +331,29 @@ func (p *Pin) decodeMessage(message []byte) error {
 		return errors.New("the subject doesn't say what the record says")
 	}
 	return nil
+}
+
+// readPin reads the tag object that a listing named from a store. The error
+// wraps [plumbing.ErrObjectNotFound] if it isn't there.
+func readPin(s storer.EncodedObjectStorer, ref PinRef) (*Pin, error) {
+	obj, err := s.EncodedObject(plumbing.AnyObject, fromHash(ref.Object))
+	if err != nil {
+		return nil, fmt.Errorf("reading pin %s: %w", ref.Name, err)
+	}
+	if obj.Type() != plumbing.TagObject {
+		return nil, fmt.Errorf("%w: %s: it is a lightweight tag of a %s", ErrBadPin, ref.Name, obj.Type())
+	}
+	if obj.Size() > maxTag {
+		return nil, fmt.Errorf("%w: %s: the tag has %d bytes, more than %d", ErrBadPin, ref.Name, obj.Size(), maxTag)
+	}
+	content, err := obj.Reader()
+	if err != nil {
+		return nil, fmt.Errorf("reading pin %s: %w", ref.Name, err)
+	}
+	defer content.Close()
+	raw, err := io.ReadAll(content)
+	if err != nil {
+		return nil, fmt.Errorf("reading pin %s: %w", ref.Name, err)
+	}
+	return parsePin(ref.Name, raw)
 }
