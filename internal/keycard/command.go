@@ -1,0 +1,78 @@
+package keycard
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// maxStderr bounds what is repeated of a failed command's complaints.
+const maxStderr = 2 << 10
+
+// A tokenCommand runs the user's command through the shell, as Git does with
+// its helpers, and takes what it prints as a bearer.
+type tokenCommand struct {
+	c       *caller
+	command string
+}
+
+func (t *tokenCommand) fetch(ctx context.Context) (string, time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.c.timeout)
+	defer cancel()
+	stdout, stderr := capped{max: maxToken + 2}, capped{max: maxRaw}
+	cmd := shell(ctx, t.command)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.WaitDelay = time.Second // a grandchild may keep the pipes open
+	err := cmd.Run()
+	// What the command printed is secret, even where it isn't a token.
+	printed := strings.Fields(stdout.String())
+	if err != nil {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("no end within %v", t.c.timeout)
+		}
+		return "", 0, t.failed(err.Error(), &stderr, printed)
+	}
+	token := strings.TrimSpace(stdout.String())
+	if !isBearer(token) {
+		what := "its output is not a single token"
+		if token == "" {
+			what = "it printed nothing"
+		}
+		return "", 0, t.failed(what, &stderr, printed)
+	}
+	t.c.secrets.rotate(token)
+	return token, defaultLifetime, nil
+}
+
+// failed says what happened and what the command complained about. The command
+// line isn't repeated: it may hold a secret.
+func (t *tokenCommand) failed(what string, stderr *capped, printed []string) error {
+	text := "token command: " + what
+	if s := strings.TrimSpace(stderr.String()); s != "" {
+		s = t.c.secrets.redact(s)
+		if r := replacer(printed); r != nil {
+			s = r.Replace(s)
+		}
+		if len(s) > maxStderr {
+			s = clip(s)
+		}
+		text += ": " + visible(strings.Join(strings.Fields(s), " "))
+	}
+	return errors.New(text)
+}
+
+// capped keeps the first max bytes that are written to it.
+type capped struct {
+	bytes.Buffer
+	max int
+}
+
+func (b *capped) Write(p []byte) (int, error) {
+	if room := b.max - b.Len(); room > 0 {
+		b.Buffer.Write(p[:min(room, len(p))])
+	}
+	return len(p), nil
+}
