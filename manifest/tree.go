@@ -1,15 +1,12 @@
 package manifest
 
 import (
-	"io/fs"
-
 	"github.com/policypin/policypin/diag"
 	"github.com/policypin/policypin/internal/cedar"
 	"github.com/policypin/policypin/internal/jcs"
 )
 
-// A Digest is the SHA-256 over canonical JSON that design calls set digest or
-// policy digest.
+// A Digest is the SHA-256 over canonical JSON: a set digest or a policy digest.
 type Digest = jcs.Digest
 
 // A Project is the parsed project file, with defaults filled in.
@@ -20,6 +17,8 @@ type Project struct {
 	Targets       []Target // in file order; the built-in local target is not listed unless the file has it
 	DefaultTarget string   // "local" by default
 	Gates         Gates
+
+	places map[string]place // of values, by their path in the file
 }
 
 // A Target is a named zone.
@@ -30,10 +29,6 @@ type Target struct {
 	Pins   string // second part of its tag names; the target's name by default
 	Active string // the policy set whose version decides in this zone, or ""
 }
-
-// Target returns the named target; "local" always exists, with zone id
-// "zone_local" and pins "local" unless the file says otherwise.
-func (p *Project) Target(name string) (Target, bool) { panic("unwritten") }
 
 // Gates are the limits that publish enforces.
 type Gates struct {
@@ -52,10 +47,10 @@ type Set struct {
 	TargetType    string   // "zone" by default
 	Targets       []string // empty: every target
 	Entries       []Entry  // in file order
-}
 
-// For tells whether the set is declared for the target.
-func (s *Set) For(target string) bool { panic("unwritten") }
+	places setPlaces
+	raw    []byte // the file, to tell a change of layout
+}
 
 // An Entry is one policy of a set: by source, by name and number, or by ids.
 type Entry struct {
@@ -77,23 +72,9 @@ type Tree struct {
 	Sets    []*Set                   // sorted by name
 	Sources map[string]*cedar.Policy // by path; only sources that parsed
 	Schemas map[string]*cedar.Schema // by version; only committed ones that parsed
+
+	broken map[string]string // texts of sources that didn't parse, for Compare
 }
 
 // ProjectFile is the name of the project file.
 const ProjectFile = "policypin.yaml"
-
-// Load reads and checks a whole project. fsys is the folder that holds
-// policypin.yaml. It returns what could be read together with every problem;
-// the tree is nil only if there is no usable project file.
-// It returns an error wrapping [fs.ErrNotExist] if there is no project file.
-func Load(fsys fs.FS) (*Tree, diag.List, error) { panic("unwritten") }
-
-// SetsFor returns the sets that are declared for a target, sorted by name.
-func (t *Tree) SetsFor(target string) []*Set { panic("unwritten") }
-
-// Set returns the named set.
-func (t *Tree) Set(name string) (*Set, bool) { panic("unwritten") }
-
-// Digest returns the set digest. It fails if a source of the set is missing or
-// didn't parse.
-func (t *Tree) Digest(s *Set) (Digest, error) { panic("unwritten") }

@@ -1,0 +1,149 @@
+package manifest
+
+import (
+	"bytes"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/policypin/policypin/diag"
+)
+
+// maxSearched is up to how many changed sources are looked for by their bytes in
+// manifests. Beyond, parsing every manifest is cheaper.
+const maxSearched = 100
+
+// LoadChanged checks the changed files of a project and the manifests that name
+// them, for a pre-commit hook that must not be felt. changed are slash paths
+// relative to the project; removed files are changed files. Others than the
+// project's own are ignored.
+//
+// The tree holds the manifests that were parsed and the sources that were
+// checked: the changed ones, and all of the manifests that changed. Rules about
+// the whole project are applied only if the project file or a manifest changed.
+// If a schema changed, every source that is validated against it is checked.
+//
+// The error is as for [Load].
+func LoadChanged(fsys fs.FS, changed []string) (*Tree, diag.List, error) {
+	l := newLoader(fsys)
+	l.direct = true
+	if err := l.readProject(); err != nil {
+		return nil, nil, err
+	}
+	if l.tree.Project == nil {
+		return nil, l.sorted(), nil
+	}
+	c := l.sortChanged(changed)
+	if !c.project && len(c.manifests)+len(c.sources)+len(c.schemas) == 0 {
+		return l.tree, l.sorted(), nil
+	}
+	files, err := l.manifestFiles()
+	if err != nil {
+		return nil, nil, err
+	}
+	whole := c.project || len(c.manifests) > 0
+	keep := c.searcher()
+	if whole {
+		keep = nil
+	}
+	if err := l.readSets(files, keep); err != nil {
+		return nil, nil, err
+	}
+	if whole {
+		checkTree(l.tree, &l.problems)
+	}
+	uses := c.uses(l.usesOf(l.tree.Sets))
+	var sets []*Set // those with something to check
+	for _, s := range l.tree.Sets {
+		if whole || slices.ContainsFunc(s.Entries, func(e Entry) bool { return uses[e.Source] != nil }) {
+			sets = append(sets, s)
+		}
+	}
+	if err := l.readSchemas(sets); err != nil {
+		return nil, nil, err
+	}
+	if err := l.readSources(uses); err != nil {
+		return nil, nil, err
+	}
+	if !l.unreadSets || !whole {
+		l.unusedChanged(c, uses)
+	}
+	return l.tree, l.sorted(), nil
+}
+
+// changes are changed paths by what they are to the project.
+type changes struct {
+	project   bool
+	manifests map[string]bool
+	sources   map[string]bool
+	schemas   map[string]bool // by version
+}
+
+func (l *loader) sortChanged(changed []string) changes {
+	c := changes{manifests: map[string]bool{}, sources: map[string]bool{}, schemas: map[string]bool{}}
+	p := l.tree.Project
+	before, _, _ := strings.Cut(p.Schemas, "{version}")
+	for _, file := range changed {
+		switch {
+		case file == ProjectFile:
+			c.project = true
+		case slices.ContainsFunc(p.Manifests, func(pattern string) bool { ok, _ := path.Match(pattern, file); return ok }):
+			c.manifests[file] = true
+		case path.Ext(file) == ".cedar":
+			c.sources[file] = true
+		default:
+			// A pattern may have {version} twice: the first one tells.
+			rest, ok := strings.CutPrefix(file, before)
+			for n := 1; ok && n <= len(rest); n++ {
+				if p.schemaFile(rest[:n]) == file {
+					c.schemas[rest[:n]] = true
+				}
+			}
+		}
+	}
+	return c
+}
+
+// searcher tells whether a manifest's text may name a changed file, without
+// parsing it. It may say yes too often, never no too often: a path that could be
+// written with escapes or over several lines counts as named.
+func (c changes) searcher() func(text []byte) bool {
+	if len(c.schemas) > 0 || len(c.sources) > maxSearched {
+		return nil
+	}
+	var needles [][]byte
+	for file := range c.sources {
+		if strings.Contains(file, " ") || strings.Contains(file, "'") {
+			return nil
+		}
+		needles = append(needles, []byte(file))
+	}
+	return func(text []byte) bool {
+		return bytes.IndexByte(text, '\\') >= 0 ||
+			slices.ContainsFunc(needles, func(needle []byte) bool { return bytes.Contains(text, needle) })
+	}
+}
+
+// uses leaves those sources that have to be checked again.
+func (c changes) uses(all map[string][]use) map[string][]use {
+	uses := map[string][]use{}
+	for file, us := range all {
+		if c.sources[file] || slices.ContainsFunc(us, func(u use) bool {
+			return c.manifests[u.set.File] || c.schemas[u.set.SchemaVersion]
+		}) {
+			uses[file] = us
+		}
+	}
+	return uses
+}
+
+// unusedChanged warns of changed sources that no manifest names. Which folders
+// hold sources isn't known from the manifests that were parsed, so all do.
+func (l *loader) unusedChanged(c changes, uses map[string][]use) {
+	for file := range c.sources {
+		if uses[file] == nil && fs.ValidPath(file) && l.exists(file) {
+			l.unused(file)
+		}
+	}
+}
