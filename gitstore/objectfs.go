@@ -23,7 +23,8 @@ const MaxFileBytes = maxObjectBytes
 type listing interface {
 	// find returns the entry at a slash path; ok is false if there is none.
 	find(path string) (e treeEntry, ok bool, err error)
-	// list returns the entries of a folder in any order.
+	// list returns the entries of a folder, which find or list has returned, in
+	// git's order. The caller doesn't change them.
 	list(path string, folder treeEntry) ([]treeEntry, error)
 }
 

@@ -144,3 +144,10 @@ func TestOpenFindsTheRepositoryFromASubfolder(t *testing.T) {
 		t.Error("Rel of a folder outside: got no error")
 	}
 }
+
+// exitStatus runs a git command that may fail.
+func exitStatus(g *gitRepo, args ...string) error {
+	cmd := exec.Command("git", args...)
+	cmd.Dir = g.dir
+	return cmd.Run()
+}

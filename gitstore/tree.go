@@ -149,8 +149,8 @@ func lookup(entries []treeEntry, name string) (treeEntry, bool) {
 	return findEntry(entries, name, modeTree)
 }
 
-// A treeReader reads trees and keeps those it has parsed: every path below a
-// folder begins with the same ones.
+// A treeReader reads trees, and keeps those it has parsed if parsed isn't nil:
+// every path below a folder begins with the same ones.
 type treeReader struct {
 	objects objects
 	mu      sync.Mutex
@@ -175,9 +175,11 @@ func (r *treeReader) tree(h Hash) ([]treeEntry, error) {
 	if entries, err = parseTree(content); err != nil {
 		return nil, fmt.Errorf("tree %s: %w", h, err)
 	}
-	r.mu.Lock()
-	r.parsed[h] = entries
-	r.mu.Unlock()
+	if r.parsed != nil {
+		r.mu.Lock()
+		r.parsed[h] = entries
+		r.mu.Unlock()
+	}
 	return entries, nil
 }
 

@@ -1,0 +1,273 @@
+package gitstore
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// stagedByGit is what git says is staged: path to mode and id.
+func (g *gitRepo) stagedByGit() map[string]string {
+	staged := map[string]string{}
+	for line := range strings.SplitSeq(g.git("ls-files", "-s", "-z"), "\x00") {
+		if fields, path, ok := strings.Cut(line, "\t"); ok {
+			staged[path] = strings.TrimSuffix(fields, " 0")
+		}
+	}
+	return staged
+}
+
+// checkIndex compares the index, as a file system and as a diff, with git's
+// own reading.
+func checkIndex(t *testing.T, g *gitRepo, intents ...string) {
+	t.Helper()
+	r := g.open()
+	want := g.stagedByGit()
+	for _, path := range intents {
+		delete(want, path)
+	}
+	x, err := r.readIndex(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(x.entries) != len(want) {
+		t.Errorf("got %d entries, want %d", len(x.entries), len(want))
+	}
+	for _, e := range x.entries {
+		if got := strings.TrimLeft(modeString(e.mode), " ") + " " + e.hash.String(); got != want[e.path] {
+			t.Errorf("%s: got %s, want %s", e.path, got, want[e.path])
+		}
+	}
+	fsys, err := r.Index(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	for path := range want {
+		paths = append(paths, path)
+	}
+	if err := fstest.TestFS(fsys, paths...); err != nil {
+		t.Error(err)
+	}
+	changes, err := r.StagedPaths(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := rawChanges(changes), g.rawDiff("--cached", "HEAD"); got != want {
+		t.Errorf("StagedPaths: got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func modeString(m entryMode) string {
+	return map[entryMode]string{modeFile: "100644", modeExecutable: "100755", modeSymlink: "120000", modeSubmodule: "160000"}[m]
+}
+
+// rawChanges and rawDiff print changes in one form: ids and path.
+func rawChanges(changes []PathChange) string {
+	var b strings.Builder
+	for _, c := range changes {
+		b.WriteString(c.From.String() + " " + c.To.String() + " " + c.Path + "\n")
+	}
+	return b.String()
+}
+
+func (g *gitRepo) rawDiff(args ...string) string {
+	g.t.Helper()
+	out := g.git(append([]string{"diff", "--raw", "-z", "--no-renames", "--abbrev=40"}, args...)...)
+	fields := strings.Split(out, "\x00")
+	var b strings.Builder
+	for i := 0; i+1 < len(fields); i += 2 {
+		f := strings.Fields(fields[i])
+		b.WriteString(f[2] + " " + f[3] + " " + fields[i+1] + "\n")
+	}
+	return b.String()
+}
+
+// stagedRepo has a commit, and staged changes of every kind.
+func stagedRepo(t *testing.T) *gitRepo {
+	g := newGitRepo(t)
+	g.commit("one", "a.txt", "a", "p/one.cedar", "1", "p/two.cedar", "2", "p/q/three.cedar", "3",
+		"r/keep.txt", "k", "r/s/deep.txt", "d", "swap", "file", "p.x/y", "y", "p0", "0", "x.sh", "x")
+	g.write("p/one.cedar", "changed")
+	g.write("p/new.cedar", "new")
+	g.write("p/q/r/s/t.cedar", "far down")
+	g.git("rm", "-q", "p/two.cedar", "swap")
+	g.write("swap/inside", "now a folder")
+	g.git("add", "-A")
+	g.git("update-index", "--chmod=+x", "x.sh")
+	return g
+}
+
+func TestIndexIsReadInEveryVersion(t *testing.T) {
+	for _, version := range []string{"2", "3", "4"} {
+		t.Run("version "+version, func(t *testing.T) {
+			g := stagedRepo(t)
+			g.write("intended.txt", "not staged yet")
+			g.git("add", "-N", "intended.txt")
+			g.git("update-index", "--index-version", version)
+			checkIndex(t, g, "intended.txt")
+			if fsys, err := g.open().Index("."); err != nil {
+				t.Error(err)
+			} else if _, err := fs.Stat(fsys, "intended.txt"); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("path marked with add -N: got %v, want not exist", err)
+			}
+		})
+	}
+}
+
+func TestIndexIsReadAfterEveryKindOfSetting(t *testing.T) {
+	tests := map[string]func(g *gitRepo){
+		"untracked cache": func(g *gitRepo) { g.git("update-index", "--untracked-cache"); g.git("status") },
+		"many files": func(g *gitRepo) {
+			g.git("config", "feature.manyFiles", "true")
+			g.git("update-index", "--force-write-index")
+		},
+		"split index": func(g *gitRepo) { g.git("update-index", "--split-index"); g.write("later", "l"); g.git("add", "later") },
+		"split index with an intent": func(g *gitRepo) {
+			g.git("update-index", "--split-index")
+			g.write("later", "l")
+			g.git("add", "-N", "later")
+			g.write("empty", "")
+			g.git("add", "empty")
+		},
+		"written tree": func(g *gitRepo) { g.git("write-tree") },
+		"assume unchanged and skip worktree": func(g *gitRepo) {
+			g.git("update-index", "--assume-unchanged", "a.txt")
+			g.git("update-index", "--skip-worktree", "r/keep.txt")
+		},
+	}
+	for name, change := range tests {
+		t.Run(name, func(t *testing.T) {
+			g := stagedRepo(t)
+			change(g)
+			if strings.Contains(name, "intent") {
+				checkIndex(t, g, "later")
+				return
+			}
+			checkIndex(t, g)
+		})
+	}
+}
+
+// git before 2.40 doesn't know index.skipHash, so the checksum is taken out by
+// hand.
+func TestIndexWithoutAChecksumIsRead(t *testing.T) {
+	g := stagedRepo(t)
+	path := filepath.Join(g.dir, ".git", "index")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(content[len(content)-20:])
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	checkIndex(t, g)
+
+	content[len(content)-1] = 1
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.open().Index("."); err == nil || !strings.Contains(err.Error(), "checksum") {
+		t.Errorf("wrong checksum: got %v", err)
+	}
+}
+
+func TestSparseIndexIsRead(t *testing.T) {
+	g := stagedRepo(t)
+	g.git("commit", "-q", "-m", "two")
+	g.git("sparse-checkout", "init", "--cone", "--sparse-index")
+	g.git("sparse-checkout", "set", "p")
+	g.write("p/one.cedar", "once more")
+	g.git("add", "p/one.cedar")
+	if !strings.Contains(g.git("ls-files", "--sparse", "-s"), "040000 ") {
+		t.Fatal("the index isn't sparse: the test shows nothing")
+	}
+	checkIndex(t, g)
+}
+
+func TestIndexIsTheOneThatTheEnvironmentNames(t *testing.T) {
+	g := stagedRepo(t)
+	other := filepath.Join(g.dir, ".git", "other-index")
+	t.Setenv("GIT_INDEX_FILE", other)
+	g.git("read-tree", "HEAD")
+	t.Setenv("GIT_INDEX_FILE", "")
+	os.Unsetenv("GIT_INDEX_FILE")
+	for _, name := range []string{other, filepath.Join(".git", "other-index")} {
+		r := openRepo(t, filepath.Join(g.dir, "p"), map[string]string{"GIT_INDEX_FILE": name})
+		changes, err := r.StagedPaths(".")
+		if err != nil || len(changes) != 0 {
+			t.Errorf("%s: got %v, %v, want no changes", name, changes, err)
+		}
+	}
+	if changes, err := g.open().StagedPaths("."); err != nil || len(changes) == 0 {
+		t.Errorf("own index: got %v, %v, want changes", changes, err)
+	}
+}
+
+func TestIndexBelowAFolder(t *testing.T) {
+	g := stagedRepo(t)
+	r := g.open()
+	fsys, err := r.Index("p/q")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := fstest.TestFS(fsys, "three.cedar", "r/s/t.cedar"); err != nil {
+		t.Error(err)
+	}
+	if got, err := fs.ReadFile(fsys, "r/s/t.cedar"); err != nil || string(got) != "far down" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	changes, err := r.StagedPaths("p")
+	if got, want := rawChanges(changes), g.rawDiff("--cached", "--relative=p", "HEAD"); err != nil || got != want {
+		t.Errorf("got %v\n%s\nwant\n%s", err, got, want)
+	}
+	if _, err := r.Index("nowhere"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("folder that isn't staged: got %v, want not exist", err)
+	}
+	if _, err := r.Index("../out"); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("path that leads out: got %v, want invalid", err)
+	}
+}
+
+func TestEverythingIsStagedBeforeTheFirstCommit(t *testing.T) {
+	g := newGitRepo(t)
+	r := g.open()
+	if changes, err := r.StagedPaths("."); err != nil || len(changes) != 0 {
+		t.Errorf("no index: got %v, %v", changes, err)
+	}
+	g.write("p/a", "a")
+	g.git("add", "-A")
+	changes, err := r.StagedPaths("p")
+	if err != nil || len(changes) != 1 || changes[0].Path != "a" || changes[0].To != g.hash(":p/a") || !changes[0].From.IsZero() {
+		t.Errorf("got %v, %v", changes, err)
+	}
+}
+
+func TestConflictNamesItsPaths(t *testing.T) {
+	g := newGitRepo(t)
+	g.commit("base", "p/a", "base", "other/b", "b")
+	g.git("checkout", "-q", "-b", "side")
+	g.commit("side", "p/a", "side")
+	g.git("checkout", "-q", "main")
+	g.commit("main", "p/a", "main")
+	if err := exitStatus(g, "merge", "side"); err == nil {
+		t.Fatal("the merge has no conflict: the test shows nothing")
+	}
+	r := g.open()
+	for _, dir := range []string{".", "p"} {
+		if _, err := r.Index(dir); !errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), `"p/a"`) {
+			t.Errorf("Index(%s): got %v", dir, err)
+		}
+		if _, err := r.StagedPaths(dir); !errors.Is(err, ErrConflict) {
+			t.Errorf("StagedPaths(%s): got %v", dir, err)
+		}
+	}
+	if _, err := r.Index("other"); err != nil {
+		t.Errorf("folder without a conflict: got %v", err)
+	}
+}
