@@ -1,6 +1,25 @@
 package gitstore
 
-import "errors"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-git/go-git/v5/config"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	"github.com/go-git/go-git/v5/plumbing/transport/file"
+	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
+)
 
 // RemoteOptions tell how to reach a remote.
 type RemoteOptions struct {
@@ -11,9 +30,280 @@ type RemoteOptions struct {
 	TempDir string
 }
 
-// Remote opens a remote. No request is made yet. The error wraps
-// [ErrNoRemote] if there is none.
-func (r *Repo) Remote(opts RemoteOptions) (Origin, error) { panic("unwritten") }
-
 // ErrNoRemote is returned when the repository has no remote of that name.
 var ErrNoRemote = errors.New("no such remote")
+
+// Remote opens a remote. No request is made yet. The error wraps
+// [ErrNoRemote] if there is none.
+//
+// The URL may be https, http, ssh, file, or a path. See credentials for what
+// authenticates http; ssh uses the agent, or the default key files, and
+// known_hosts.
+func (r *Repo) Remote(opts RemoteOptions) (Origin, error) {
+	if opts.Getenv == nil {
+		opts.Getenv = func(string) string { return "" }
+	}
+	if opts.Progress == nil {
+		opts.Progress = func(string) {}
+	}
+	name, fetchURL, pushURL, err := r.remoteURLs(opts.Name)
+	if err != nil {
+		return nil, err
+	}
+	o := &remote{repo: r, opts: opts, objects: &overlay{base: r.store, parent: opts.TempDir}}
+	if o.fetchAt, err = r.endpoint(fetchURL, opts.Getenv); err != nil {
+		return nil, err
+	}
+	o.pushAt = o.fetchAt
+	if pushURL != fetchURL {
+		if o.pushAt, err = r.endpoint(pushURL, opts.Getenv); err != nil {
+			return nil, err
+		}
+	}
+	o.name = o.fetchAt.shown
+	if name != "" {
+		o.name = name + " (" + o.fetchAt.shown + ")"
+	}
+	return o, nil
+}
+
+// remoteURLs finds a remote in the configuration. name is "" in the answer for
+// a URL that was given directly.
+func (r *Repo) remoteURLs(want string) (name, fetchURL, pushURL string, err error) {
+	cfg, err := r.git.ConfigScoped(config.SystemScope)
+	if err != nil {
+		if cfg, err = r.git.Config(); err != nil {
+			return "", "", "", fmt.Errorf("reading the configuration: %w", err)
+		}
+	}
+	name = want
+	if name == "" {
+		name = "origin"
+		if _, ok := cfg.Remotes[name]; !ok && len(cfg.Remotes) == 1 {
+			name = slices.Collect(maps.Keys(cfg.Remotes))[0]
+		}
+	}
+	if rc, ok := cfg.Remotes[name]; ok && len(rc.URLs) > 0 {
+		fetchURL = insteadOf(cfg, rc.URLs[0])
+		pushURL = fetchURL
+		if own := cfg.Raw.Section("remote").Subsection(name).Option("pushurl"); own != "" {
+			pushURL = insteadOf(cfg, own)
+		}
+		return name, r.absolute(fetchURL), r.absolute(pushURL), nil
+	}
+	if want == "" {
+		return "", "", "", fmt.Errorf("%w: the repository has no remote \"origin\"", ErrNoRemote)
+	}
+	if !strings.ContainsAny(want, ":/\\") {
+		return "", "", "", fmt.Errorf("%w: %q", ErrNoRemote, want)
+	}
+	u := insteadOf(cfg, want)
+	return "", u, u, nil
+}
+
+// absolute resolves a relative path as git does, from the top of the work tree.
+func (r *Repo) absolute(u string) string {
+	ep, err := transport.NewEndpoint(u)
+	if err != nil || ep.Protocol != "file" || strings.HasPrefix(u, "file:") || filepath.IsAbs(u) {
+		return u
+	}
+	if r.root == "" {
+		return filepath.Join(r.gitDir, u)
+	}
+	return filepath.Join(r.root, u)
+}
+
+// insteadOf applies url.<base>.insteadOf, the longest match first.
+func insteadOf(cfg *config.Config, u string) string {
+	var best *config.URL
+	for _, rule := range cfg.URLs {
+		if rule.InsteadOf != "" && strings.HasPrefix(u, rule.InsteadOf) &&
+			(best == nil || len(rule.InsteadOf) > len(best.InsteadOf)) {
+			best = rule
+		}
+	}
+	if best == nil {
+		return u
+	}
+	return best.ApplyInsteadOf(u)
+}
+
+// An endpoint is one URL of a remote, and how to speak to it.
+type endpoint struct {
+	at     transport.Endpoint
+	client transport.Transport
+	auth   *credentials // http and https only
+	shown  string       // the URL without credentials
+}
+
+func (r *Repo) endpoint(raw string, getenv func(string) string) (*endpoint, error) {
+	ep, err := transport.NewEndpoint(raw)
+	if err != nil {
+		// The text of the error repeats the URL, and with it a password.
+		return nil, fmt.Errorf("the remote's URL %s can't be parsed", userinfo.ReplaceAllString(raw, "://"))
+	}
+	e := &endpoint{at: *ep}
+	e.at.Protocol = strings.ToLower(ep.Protocol)
+	switch e.at.Protocol {
+	case "http", "https":
+		u, err := url.Parse(raw)
+		if err != nil || u.Host == "" {
+			return nil, fmt.Errorf("the remote's URL %s can't be parsed", userinfo.ReplaceAllString(raw, "://"))
+		}
+		e.auth = &credentials{repo: r, getenv: getenv, user: u.User, url: &url.URL{Scheme: e.at.Protocol, Host: u.Host, Path: u.Path}}
+		e.at.User, e.at.Password = "", "" // credentials decides whether they are sent
+		e.client = githttp.NewClientWithOptions(&http.Client{Transport: newLimitedTransport()},
+			&githttp.ClientOptions{RedirectPolicy: githttp.FollowInitialRedirects})
+	case "ssh":
+		e.at.Password = ""
+		e.client = newSSHClient(getenv)
+	case "file":
+		e.client = file.DefaultClient
+	default:
+		return nil, fmt.Errorf("%w: remotes with %s:// URLs; use https, ssh or file", ErrUnsupported, ep.Protocol)
+	}
+	shown := e.at
+	if e.at.Protocol == "file" && !strings.HasPrefix(raw, "file:") {
+		e.shown = e.at.Path
+	} else {
+		e.shown = shown.String()
+	}
+	return e, nil
+}
+
+const (
+	// connectTimeout bounds connecting, authenticating and one listing. Servers
+	// with a hundred thousand refs take a few seconds.
+	connectTimeout = time.Minute
+	// transferTimeout bounds one fetch or push, hooks of the server included.
+	transferTimeout = 10 * time.Minute
+)
+
+// connect opens a session and reads the refs that the server advertises. If the
+// server wants credentials and there were none, Git's helpers are asked.
+func connect[S transport.Session](ctx context.Context, e *endpoint, open func(*transport.Endpoint, transport.AuthMethod) (S, error)) (S, *packp.AdvRefs, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, connectTimeout, errors.New("the remote didn't answer within a minute"))
+	defer cancel()
+	type opened struct {
+		session S
+		refs    *packp.AdvRefs
+		err     error
+	}
+	try := func() opened {
+		var auth transport.AuthMethod
+		if e.auth != nil {
+			auth = e.auth.method(ctx)
+		}
+		at := e.at // a redirect changes it
+		done := make(chan opened, 1)
+		// Dialling ssh takes no context, so it is left behind when ctx ends.
+		go func() {
+			s, err := open(&at, auth)
+			if err != nil {
+				done <- opened{err: err}
+				return
+			}
+			refs, err := s.AdvertisedReferencesContext(ctx)
+			if errors.Is(err, transport.ErrEmptyRemoteRepository) {
+				refs, err = packp.NewAdvRefs(), nil
+			}
+			if err != nil {
+				s.Close()
+			}
+			done <- opened{s, refs, err}
+		}()
+		select {
+		case o := <-done:
+			return o
+		case <-ctx.Done():
+			go func() {
+				if o := <-done; o.err == nil {
+					o.session.Close()
+				}
+			}()
+			return opened{err: ctx.Err()}
+		}
+	}
+	o := try()
+	if errors.Is(o.err, transport.ErrAuthenticationRequired) && e.auth != nil && e.auth.ask(ctx) {
+		o = try()
+	}
+	if o.err != nil {
+		var none S
+		return none, nil, e.explain(ctx, "connecting to "+e.shown, o.err)
+	}
+	return o.session, o.refs, nil
+}
+
+// remote is the origin at the other end of a URL.
+type remote struct {
+	repo            *Repo
+	opts            RemoteOptions
+	name            string
+	fetchAt, pushAt *endpoint
+	objects         *overlay
+}
+
+func (r *remote) Name() string { return r.name }
+
+func (r *remote) Close() error { return r.objects.close() }
+
+func (r *remote) Refs(ctx context.Context) (*Refs, error) {
+	s, adv, err := connect(ctx, r.fetchAt, r.fetchAt.client.NewUploadPackSession)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	return readAdvertised(adv), nil
+}
+
+// readAdvertised reads the listing that a server sends when a session starts.
+func readAdvertised(adv *packp.AdvRefs) *Refs {
+	refs := &Refs{All: make(map[string]Hash, len(adv.References)+1), Peeled: make(map[string]Hash, len(adv.Peeled))}
+	for name, h := range adv.References {
+		refs.All[name] = toHash(h)
+	}
+	for name, h := range adv.Peeled {
+		refs.Peeled[name] = toHash(h)
+	}
+	if adv.Head != nil {
+		refs.All["HEAD"] = toHash(*adv.Head)
+	}
+	for _, symref := range adv.Capabilities.Get(capability.SymRef) {
+		if branch, ok := strings.CutPrefix(symref, "HEAD:"+branchPrefix); ok {
+			refs.Head = branch
+		}
+	}
+	return refs
+}
+
+func (r *remote) ReadPins(ctx context.Context, refs []PinRef) ([]*Pin, error) {
+	var missing []plumbing.Hash
+	for _, ref := range refs {
+		if h := fromHash(ref.Object); r.objects.HasEncodedObject(h) != nil {
+			missing = append(missing, h)
+		}
+	}
+	if len(missing) > 0 {
+		r.opts.Progress(fmt.Sprintf("fetching %d of %d pins from %s", len(missing), len(refs), r.name))
+		err := r.fetchBy(ctx, func(adv *packp.AdvRefs) (fetchRequest, error) {
+			req := fetchRequest{wants: missing, depth: 1, commitsOnly: true}
+			if adv.Capabilities.Supports(capability.Filter) {
+				return req, nil
+			}
+			return r.withFiles(req) // else every tag brings all files of its commit
+		})
+		if err != nil {
+			return nil, fmt.Errorf("fetching pins: %w", err)
+		}
+	}
+	pins := make([]*Pin, 0, len(refs))
+	for _, ref := range refs {
+		p, err := readPin(r.objects, ref)
+		if err != nil {
+			return nil, err
+		}
+		pins = append(pins, p)
+	}
+	return pins, nil
+}
