@@ -1,0 +1,86 @@
+package policypin_test
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/policypin/policypin/manifest"
+)
+
+// TestQuickstartProject checks the example with every rule that there is.
+func TestQuickstartProject(t *testing.T) {
+	tree := loadClean(t, os.DirFS("examples/quickstart"))
+	if got := len(tree.Sources); got != 7 {
+		t.Errorf("got %d sources, want 7", got)
+	}
+	const schema = "2026-06-18.cedarschema"
+	example, err := os.ReadFile("examples/quickstart/schemas/" + schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zones, err := os.ReadFile("internal/zone/schemas/" + schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(example, zones) {
+		t.Error("the example's schema is not the local zone's")
+	}
+}
+
+var yamlBlock = regexp.MustCompile("(?s)```yaml\n# (\\S+)\n(.*?)```")
+
+// TestReadmeProject loads the files that README shows, over the sources and the
+// schema of the quick start.
+func TestReadmeProject(t *testing.T) {
+	project := fstest.MapFS{}
+	for _, m := range yamlBlock.FindAllStringSubmatch(documents(t)["README.md"], -1) {
+		project[m[1]] = &fstest.MapFile{Data: []byte(m[2])}
+	}
+	if len(project) != 2 {
+		t.Fatalf("README.md shows %d files, want 2", len(project))
+	}
+	for file := range project {
+		for _, line := range strings.Split(string(project[file].Data), "\n") {
+			if source, ok := strings.CutPrefix(line, "    source: "); ok {
+				copyFile(t, project, source)
+			}
+			if version, ok := strings.CutPrefix(line, "schema_version: "); ok {
+				copyFile(t, project, "schemas/"+strings.Trim(version, `"`)+".cedarschema")
+			}
+		}
+	}
+	tree := loadClean(t, project)
+	if len(tree.Sets) != 1 || len(tree.Sets[0].Entries) != 3 {
+		t.Errorf("got sets %+v, want one with three entries", tree.Sets)
+	}
+}
+
+func copyFile(t *testing.T, to fstest.MapFS, name string) {
+	t.Helper()
+	data, err := fs.ReadFile(os.DirFS("examples/quickstart"), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to[name] = &fstest.MapFile{Data: data}
+}
+
+// loadClean loads a project that must be without any problem.
+func loadClean(t *testing.T, fsys fs.FS) *manifest.Tree {
+	t.Helper()
+	tree, problems, err := manifest.Load(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%+v", p)
+	}
+	if tree == nil {
+		t.FailNow()
+	}
+	return tree
+}
