@@ -25,6 +25,7 @@ const module = "github.com/policypin/policypin"
 // client share no wire types, so they can't agree on the same mistake.
 var arrows = map[string][]string{
 	"diag":                {},
+	"schema":              {},
 	"internal/jcs":        {},
 	"internal/redact":     {},
 	"internal/cedar":      {"diag", "internal/jcs"},
@@ -39,13 +40,14 @@ var arrows = map[string][]string{
 	"bench/measure":       {},
 	"bench/countproxy":    {"internal/faultproxy"},
 	"internal/faultproxy": {},
+	"internal/gittest":    {},
 }
 
 const everything = "*"
 
 // testOnly are packages of ours that exist for tests and measuring. Nothing that
 // ships may import them, and arrows doesn't limit the tests that do.
-var testOnly = []string{"internal/faultproxy"}
+var testOnly = []string{"internal/faultproxy", "internal/gittest"}
 
 // doors says which one package may import a dependency, so that its types, its
 // quirks and its upgrades stay behind that package.
