@@ -2,15 +2,32 @@
 // and their versions, with a store in one file. It backs the local target in
 // process and policypin serve over HTTP. It is written from the documented rules
 // alone and shares no wire types with the client.
+//
+// Where the API reference is silent, the local zone takes the stricter reading:
+// unknown properties and filters, empty manifests, duplicate policies, wrong
+// hashes and empty Cedar content are refused with 400. It says so in the message.
 package zone
 
 import (
+	"crypto/rand"
+	"errors"
+	"fmt"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // LocalZoneID is the zone of the built-in local target.
 const LocalZoneID = "zone_local"
+
+// ErrBusy is wrapped, with the file's name, when another process has the store
+// open and doesn't let go of it within [Options.LockWait].
+var ErrBusy = errors.New("the local zone's store is in use by another process")
+
+// ErrNewerFormat is wrapped, with the file's name, when a newer policypin wrote
+// the store.
+var ErrNewerFormat = errors.New("the local zone's store was written by a newer policypin")
 
 // Options configure a zone server.
 type Options struct {
@@ -34,23 +51,134 @@ type Options struct {
 	Faults                 []Fault
 }
 
-// Open opens a store and returns the server.
-func Open(opts Options) (*Server, error) { panic("unwritten") }
+// Open opens a store and returns the server. A store that doesn't exist is
+// created with its seed, unless opts.ReadOnly is set. The error wraps [ErrBusy]
+// or [ErrNewerFormat] where that is the reason.
+func Open(opts Options) (*Server, error) {
+	if opts.Generation == 0 {
+		opts.Generation = 3
+	}
+	if opts.Generation != 2 && opts.Generation != 3 {
+		return nil, fmt.Errorf("API generation %d: the local zone speaks 2 and 3", opts.Generation)
+	}
+	if opts.Zones == nil {
+		opts.Zones = []string{LocalZoneID}
+	}
+	s := &Server{opts: opts, zones: make(map[string]store, len(opts.Zones)), lag: lagging{until: make(map[string]time.Time)}}
+	for _, f := range opts.Faults {
+		s.faults = append(s.faults, newArmedFault(f))
+	}
+	if _, err := rand.Read(s.tokenKey[:]); err != nil {
+		return nil, err
+	}
+	for _, id := range opts.Zones {
+		if err := checkZoneID(id); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.openStores(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
 
-// A Server is the local zone as an http.Handler.
-type Server struct{ _ int }
+// A Server is the local zone as an http.Handler. It is safe for concurrent use.
+type Server struct {
+	opts     Options
+	main     store            // nil when a read-only store doesn't exist
+	zones    map[string]store // by zone id; a zone that the file lacks has a seeded one in memory
+	tokenKey [32]byte         // signs the tokens of this process
+	faults   []*armedFault
+	lag      lagging
+	// lastPinned speeds up the pages of one set version.
+	lastPinned atomic.Pointer[pinnedRows]
+	closing    sync.Once
+	closeErr   error
+}
 
-// ServeHTTP answers one request of the API.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { panic("unwritten") }
+// Close closes the store. Every acknowledged write is on disk already. Requests
+// that come later are answered with 503.
+func (s *Server) Close() error {
+	s.closing.Do(func() {
+		if s.main != nil {
+			s.closeErr = s.main.close()
+		}
+	})
+	return s.closeErr
+}
 
-// Transport lets a client talk to the server in process.
-func (s *Server) Transport() http.RoundTripper { panic("unwritten") }
+// openStores opens the file and sees to it that every zone has its seed, in the
+// file or, where nothing may be written, in memory.
+func (s *Server) openStores() error {
+	if s.opts.Path == "" {
+		s.main = newMemory()
+	} else {
+		file, err := openFile(s.opts.Path, s.opts.ReadOnly, s.opts.LockWait)
+		if err != nil {
+			return err
+		}
+		if file != nil { // nil: read-only and not there
+			s.main = file
+		}
+	}
+	err := s.seedStores()
+	if err != nil {
+		s.Close()
+	}
+	return err
+}
 
-// Close closes the store. Every acknowledged write is on disk already.
-func (s *Server) Close() error { panic("unwritten") }
+func (s *Server) seedStores() error {
+	var missing []string
+	for _, id := range s.opts.Zones {
+		s.zones[id] = s.main
+		if s.main == nil {
+			missing = append(missing, id)
+			continue
+		}
+		err := s.main.view(func(r reader) error {
+			if r.get(tableZones, id) == nil {
+				missing = append(missing, id)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	into := s.main
+	if s.opts.ReadOnly {
+		into = newMemory()
+	}
+	for _, id := range missing {
+		s.zones[id] = into
+	}
+	return into.update(func(w *writer) error {
+		for _, id := range missing {
+			if err := seed(w, id); err != nil {
+				return fmt.Errorf("seeding zone %q: %w", id, err)
+			}
+		}
+		return nil
+	})
+}
 
-// A Fault makes some requests fail. See ParseFault.
-type Fault struct{ _ int }
+// clockStart is the time of the seed and of [Options.FixedClock].
+var clockStart = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// ParseFault reads a rule such as 'POST /…/versions:503@0.1'.
-func ParseFault(rule string) (Fault, error) { panic("unwritten") }
+// now is the server's time as the API writes it: RFC 3339 in UTC.
+func (s *Server) now() string {
+	if s.opts.FixedClock {
+		return formatTime(clockStart)
+	}
+	return formatTime(time.Now())
+}
+
+func formatTime(t time.Time) string {
+	return t.UTC().Truncate(time.Millisecond).Format(time.RFC3339Nano)
+}
+
+var _ http.Handler = (*Server)(nil)

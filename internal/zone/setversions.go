@@ -1,0 +1,447 @@
+package zone
+
+import (
+	"encoding/json"
+	"iter"
+	"net/http"
+	"slices"
+
+	"github.com/policypin/policypin/internal/jcs"
+)
+
+// An entry pins one policy version. Its SHA is that of the version.
+type entry struct {
+	PolicyID        string `json:"policy_id"`
+	PolicyVersionID string `json:"policy_version_id"`
+	SHA             string `json:"sha"`
+}
+
+type manifest struct {
+	Entries []entry `json:"entries"`
+}
+
+// A setVersion is the API's object: an immutable manifest with a number.
+type setVersion struct {
+	ID             string       `json:"id"`
+	PolicySetID    string       `json:"policy_set_id"`
+	Version        int          `json:"version"`
+	SchemaVersion  string       `json:"schema_version"`
+	Manifest       *manifest    `json:"manifest,omitempty"`
+	ManifestSHA    string       `json:"manifest_sha"`
+	Active         bool         `json:"active"`
+	Attestation    *attestation `json:"attestation,omitempty"`
+	OwnerType      string       `json:"owner_type"`
+	CreatedAt      string       `json:"created_at"`
+	CreatedBy      string       `json:"created_by"`
+	ArchivedAt     *string      `json:"archived_at"`
+	ArchivedBy     *string      `json:"archived_by"`
+	CreatedByUser  *user        `json:"created_by_user,omitempty"`
+	ArchivedByUser *user        `json:"archived_by_user,omitempty"`
+}
+
+// An attestation is the decoded statement of generations 2 and 3. It carries no
+// signature.
+type attestation struct {
+	Type             string `json:"type"`
+	V                int    `json:"v"`
+	Status           string `json:"status"`
+	ZoneID           string `json:"zone_id"`
+	PolicySetID      string `json:"policy_set_id"`
+	PolicySetVersion int    `json:"policy_set_version"`
+	ManifestSHA      string `json:"manifest_sha"`
+	KeyID            string `json:"key_id"`
+	AttestedAt       string `json:"attested_at"`
+	AttestedBy       string `json:"attested_by"`
+}
+
+// A setVersionRecord is stored without its manifest, which may be large.
+type setVersionRecord struct {
+	Version setVersion `json:"version"`
+}
+
+// storedManifest keeps the place of every pinned version next to its entry, so
+// that a page of them needs no look at all of them.
+type storedManifest struct {
+	Entries []entry  `json:"entries"`
+	Places  []uint64 `json:"places"`
+}
+
+func loadSetVersion(g getter, zone, setID, id string) (*setVersionRecord, error) {
+	v, err := load[setVersionRecord](g, tableSetVersions, key(zone, id))
+	if err == nil && (v == nil || v.Version.PolicySetID != setID) {
+		return nil, notFound("policy set version", clip(id))
+	}
+	return v, err
+}
+
+func loadManifest(g getter, zone, versionID string) (*storedManifest, error) {
+	m, err := load[storedManifest](g, tableManifests, key(zone, versionID))
+	if err == nil && m == nil {
+		err = notFound("manifest of policy set version", versionID)
+	}
+	return m, err
+}
+
+// manifestSHA is the SHA-256 of the manifest's canonical JSON (RFC 8785) in the
+// form {"entries":[…]}, in the order given. The API reference names the
+// canonicalization and leaves the object open; this is the likeliest reading.
+func manifestSHA(entries []entry) (string, error) {
+	sum, err := jcs.Sum(manifest{entries})
+	return sum.String(), err
+}
+
+// addSetVersion gives a set its next version.
+func addSetVersion(w *writer, set *setRecord, v setVersion, m storedManifest, newID func(number int) string) (*setVersionRecord, error) {
+	sha, err := manifestSHA(m.Entries)
+	if err != nil {
+		return nil, err
+	}
+	v.Version = 1
+	if set.Set.LatestVersion != nil {
+		v.Version = *set.Set.LatestVersion + 1
+	}
+	v.ID, v.PolicySetID, v.ManifestSHA = newID(v.Version), set.Set.ID, sha
+	v.OwnerType = set.Set.OwnerType
+	rec := &setVersionRecord{v}
+	zone := set.Set.ZoneID
+	if err := save(w, tableSetVersions, key(zone, v.ID), rec); err != nil {
+		return nil, err
+	}
+	if err := save(w, tableManifests, key(zone, v.ID), m); err != nil {
+		return nil, err
+	}
+	w.put(tableVersions, rowKey(rowPrefix(zone, v.PolicySetID), uint64(v.Version)), []byte(v.ID))
+	set.Set.LatestVersion, set.Set.LatestVersionID = &v.Version, &v.ID
+	set.Revision++
+	return rec, set.save(w)
+}
+
+func (c *call) addSetVersion(w *writer, set *setRecord, schema string, m storedManifest) (*setVersionRecord, error) {
+	v := setVersion{SchemaVersion: schema, CreatedAt: c.s.now(), CreatedBy: c.subject}
+	return addSetVersion(w, set, v, m, func(n int) string {
+		return c.s.versionID(kindSet, set.Set.ID, n)
+	})
+}
+
+// renderSetVersion is a version as it is answered; entries is nil in lists.
+func (c *call) renderSetVersion(g getter, rec *setVersionRecord, entries []entry, users bool) (setVersion, error) {
+	z, err := loadZone(g, c.zone)
+	if err != nil {
+		return setVersion{}, err
+	}
+	v := rec.Version
+	v.Active = z.ActiveVersion == v.ID
+	if entries != nil {
+		v.Manifest = &manifest{entries}
+	}
+	v.Attestation = &attestation{
+		Type: "policy_set_attestation", V: 1, Status: "created",
+		ZoneID: c.zone, PolicySetID: v.PolicySetID, PolicySetVersion: v.Version, ManifestSHA: v.ManifestSHA,
+		KeyID: "local-zone-1", AttestedAt: v.CreatedAt, AttestedBy: "local-zone",
+	}
+	if users {
+		v.CreatedByUser, v.ArchivedByUser = expandUser(&v.CreatedBy), expandUser(v.ArchivedBy)
+	}
+	return v, nil
+}
+
+// readEntries decodes the entries of a manifest that pins exact versions.
+func readEntries(raw json.RawMessage) ([]entry, error) {
+	o, err := subObject("manifest", raw, "entries")
+	if err != nil {
+		return nil, err
+	}
+	list, err := o.list("entries")
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, badRequest("a manifest needs at least one entry")
+	}
+	entries := make([]entry, len(list))
+	seen := make(map[string]bool, len(list))
+	for i, item := range list {
+		e, err := subObject("a manifest entry", item, "policy_id", "policy_version_id", "sha")
+		if err != nil {
+			return nil, err
+		}
+		if entries[i].PolicyID, err = e.requiredText("policy_id"); err != nil {
+			return nil, err
+		}
+		if entries[i].PolicyVersionID, err = e.requiredText("policy_version_id"); err != nil {
+			return nil, err
+		}
+		sha, err := e.text("sha")
+		if err != nil {
+			return nil, err
+		}
+		if sha != nil {
+			entries[i].SHA = *sha
+		}
+		if seen[entries[i].PolicyID] {
+			return nil, duplicatePolicy(entries[i].PolicyID)
+		}
+		seen[entries[i].PolicyID] = true
+	}
+	return entries, nil
+}
+
+func duplicatePolicy(id string) *apiError {
+	return badRequest("policy %q is in the manifest twice", clip(id)).with("manifest_duplicate_policy")
+}
+
+// pin checks one entry against the zone: the version exists, belongs to the
+// policy, isn't archived, has the schema, and has the hash if one is given. It
+// fills in the hash.
+func pin(g getter, zone, schema string, e *entry) (*policyVersionRecord, error) {
+	if hasControl(e.PolicyID + e.PolicyVersionID) {
+		return nil, badRequest("an entry's ids must not contain control characters")
+	}
+	v, err := load[policyVersionRecord](g, tablePolicyVersions, key(zone, e.PolicyVersionID))
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case v == nil || v.Version.PolicyID != e.PolicyID:
+		return nil, badRequest("policy %q has no version %q", clip(e.PolicyID), clip(e.PolicyVersionID)).with("policy_version_not_found")
+	case v.Version.ArchivedAt != nil:
+		return nil, badRequest("policy version %s is archived", v.Version.ID).with("version_archived")
+	case v.Version.SchemaVersion != schema:
+		return nil, badRequest("policy version %s was validated against schema %s, not %s",
+			v.Version.ID, v.Version.SchemaVersion, clip(schema)).with("schema_version_mismatch")
+	case e.SHA != "" && e.SHA != v.Version.SHA:
+		return nil, badRequest("policy version %s has another sha", v.Version.ID)
+	}
+	e.SHA = v.Version.SHA
+	return v, nil
+}
+
+func (c *call) createSetVersion() (int, any, error) {
+	o, err := c.body("manifest", "schema_version")
+	if err != nil {
+		return 0, nil, err
+	}
+	schema, err := o.requiredText("schema_version")
+	if err != nil {
+		return 0, nil, err
+	}
+	if _, ok := findSchema(schema); !ok {
+		return 0, nil, unknownSchema(schema)
+	}
+	entries, err := readEntries(o["manifest"])
+	if err != nil {
+		return 0, nil, err
+	}
+	var out setVersion
+	err = c.store.update(func(w *writer) error {
+		set, err := loadSet(w, c.zone, c.ids[0])
+		if err != nil {
+			return err
+		}
+		if err := set.writable(); err != nil {
+			return err
+		}
+		if err := set.open(); err != nil {
+			return err
+		}
+		m := storedManifest{Entries: entries, Places: make([]uint64, len(entries))}
+		for i := range m.Entries {
+			v, err := pin(w, c.zone, schema, &m.Entries[i])
+			if err != nil {
+				return err
+			}
+			m.Places[i] = v.Place
+		}
+		rec, err := c.addSetVersion(w, set, schema, m)
+		if err != nil {
+			return err
+		}
+		out, err = c.renderSetVersion(w, rec, m.Entries, false)
+		return err
+	})
+	return http.StatusCreated, out, err
+}
+
+func (c *call) showSetVersion() (int, any, error) {
+	users, err := c.expandUser()
+	if err != nil {
+		return 0, nil, err
+	}
+	var out setVersion
+	err = c.store.view(func(r reader) error {
+		rec, m, err := c.findSetVersion(r)
+		if err != nil {
+			return err
+		}
+		out, err = c.renderSetVersion(r, rec, m.Entries, users)
+		return err
+	})
+	return http.StatusOK, out, err
+}
+
+// findSetVersion loads the version that the path names.
+func (c *call) findSetVersion(g getter) (*setVersionRecord, *storedManifest, error) {
+	if _, err := loadSet(g, c.zone, c.ids[0]); err != nil {
+		return nil, nil, err
+	}
+	rec, err := loadSetVersion(g, c.zone, c.ids[0], c.ids[1])
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := loadManifest(g, c.zone, rec.Version.ID)
+	return rec, m, err
+}
+
+func (c *call) archiveSetVersion() (int, any, error) {
+	var out setVersion
+	err := c.store.update(func(w *writer) error {
+		rec, m, err := c.findSetVersion(w)
+		if err != nil {
+			return err
+		}
+		set, err := loadSet(w, c.zone, c.ids[0])
+		if err != nil {
+			return err
+		}
+		if err := set.writable(); err != nil {
+			return err
+		}
+		z, err := loadZone(w, c.zone)
+		if err != nil {
+			return err
+		}
+		if z.ActiveVersion == rec.Version.ID {
+			return badRequest("policy set version %s is currently active and can't be archived", rec.Version.ID)
+		}
+		if rec.Version.ArchivedAt == nil {
+			now := c.s.now()
+			rec.Version.ArchivedAt, rec.Version.ArchivedBy = &now, &c.subject
+			if err := save(w, tableSetVersions, key(c.zone, rec.Version.ID), rec); err != nil {
+				return err
+			}
+		}
+		out, err = c.renderSetVersion(w, rec, m.Entries, false)
+		return err
+	})
+	return http.StatusOK, out, err
+}
+
+func (c *call) listSetVersions() (int, any, error) {
+	q := c.params
+	expanded := q.expand(c.expandable()...)
+	q.filters()
+	q.choice("sort", "created_at")
+	l := q.listing(key(c.zone, c.ids[0]), defaultPage, expanded)
+	if err := q.err(); err != nil {
+		return 0, nil, err
+	}
+	var out page[setVersion]
+	err := c.store.view(func(r reader) error {
+		if _, err := loadSet(r, c.zone, c.ids[0]); err != nil {
+			return err
+		}
+		users := slices.Contains(expanded, "user")
+		rows := rowsOf(r, tableVersions, rowPrefix(c.zone, c.ids[0]))
+		var err error
+		out, err = paginate(l, rows, func(id string) (setVersion, bool, error) {
+			rec, err := loadSetVersion(r, c.zone, c.ids[0], id)
+			if err != nil || c.lags(id) {
+				return setVersion{}, false, err
+			}
+			var entries []entry
+			if c.s.opts.ManifestsInLists {
+				m, err := loadManifest(r, c.zone, id)
+				if err != nil {
+					return setVersion{}, false, err
+				}
+				entries = m.Entries
+			}
+			v, err := c.renderSetVersion(r, rec, entries, users)
+			return v, true, err
+		})
+		return err
+	})
+	return http.StatusOK, out, err
+}
+
+func (c *call) listPinnedPolicies() (int, any, error) {
+	q := c.params
+	expanded := q.expand(c.expandable()...)
+	q.filters()
+	q.choice("sort", "created_at")
+	format := c.contentFormat()
+	l := q.listing(key(c.zone, c.ids[1], "policies"), defaultPage, expanded)
+	if err := q.err(); err != nil {
+		return 0, nil, err
+	}
+	var out page[policyVersion]
+	err := c.store.view(func(r reader) error {
+		rows, err := c.pinned(r)
+		if err != nil {
+			return err
+		}
+		out, err = paginate(l, rows, c.versionItem(r, format, slices.Contains(expanded, "user")))
+		return err
+	})
+	return http.StatusOK, out, err
+}
+
+// pinned lists the policy versions of the path's set version in their order of
+// creation. The last list is kept, since a client reads the pages of one version
+// after the other and the list never changes.
+func (c *call) pinned(r reader) (rowSource, error) {
+	if _, err := loadSet(r, c.zone, c.ids[0]); err != nil {
+		return nil, err
+	}
+	if _, err := loadSetVersion(r, c.zone, c.ids[0], c.ids[1]); err != nil {
+		return nil, err
+	}
+	which := key(c.zone, c.ids[1])
+	if last := c.s.lastPinned.Load(); last != nil && last.version == which {
+		return rowsIn(last.rows), nil
+	}
+	m, err := loadManifest(r, c.zone, c.ids[1])
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]placed, len(m.Entries))
+	for i, e := range m.Entries {
+		rows[i] = placed{m.Places[i], e.PolicyVersionID}
+	}
+	slices.SortFunc(rows, placed.compare)
+	c.s.lastPinned.Store(&pinnedRows{which, rows})
+	return rowsIn(rows), nil
+}
+
+// pinnedRows are the rows of one set version's policies.
+type pinnedRows struct {
+	version string
+	rows    []placed
+}
+
+// activeFirst puts the active set before all others. It gets a place beyond
+// every other's, so that cursors work as in any list.
+func activeFirst(r reader, zone string, rows rowSource) (rowSource, error) {
+	z, err := loadZone(r, zone)
+	if err != nil {
+		return nil, err
+	}
+	active, err := load[setRecord](r, tableSets, key(zone, z.ActiveSet))
+	if err != nil {
+		return nil, err
+	}
+	const first = uint64(1) << 63
+	return func(from uint64, down bool) iter.Seq2[uint64, string] {
+		return func(yield func(uint64, string) bool) {
+			if active != nil && down && from >= first+active.Place &&
+				!yield(first+active.Place, active.Set.ID) {
+				return
+			}
+			for place, id := range rows(min(from, first-1), down) {
+				if (active == nil || id != active.Set.ID) && !yield(place, id) {
+					return
+				}
+			}
+		}
+	}, nil
+}
