@@ -52,7 +52,6 @@ type SetPlan struct {
 	SchemaVersion string      `json:"schema_version"`
 	Entries       []EntryPlan `json:"entries"` // those that change, in the manifest's order; removed ones last
 	Total         int         `json:"total_entries"`
-
 }
 
 // An EntryPlan is what happens to one policy of a set.
