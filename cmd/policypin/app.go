@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// run is the whole tool: it carries out one command line, prints the error if
+// there is one, and returns the exit status.
+func run(ctx context.Context, outer *world, args []string) int {
+	w := outer.guarded()
+	err := newApp(w).RunContext(ctx, append([]string{"policypin"}, args...))
+	status := w.conclude(ctx, err)
+	if err := w.flush(); err != nil && status == statusOK {
+		// Nobody reads a message when a stream is broken, but a script that
+		// writes to a full disk must not go on.
+		return statusFailed
+	}
+	return status
+}
+
+// newApp returns the command tree.
+func newApp(w *world) *cli.App {
+	app := &cli.App{
+		Name:  "policypin",
+		Usage: "keep Keycard policy sets as code",
+		Description: help{
+			text: `Policies are Cedar files and policy sets are manifests in a Git repository.
+policypin checks them, publishes a commit as an immutable policy set version,
+and pins that version in Git as an annotated tag.`,
+			examples: []string{
+				"policypin init",
+				"policypin validate",
+				"policypin diff origin/main",
+			},
+			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusChanges, statusRefused, statusInterrupted},
+		}.String(),
+		Commands: []*cli.Command{
+			initCommand(w),
+			validateCommand(w),
+			digestCommand(w),
+			diffCommand(w),
+			logCommand(w),
+			versionsCommand(w),
+			schemaCommand(w),
+			serveCommand(w),
+			completionCommand(w),
+			versionCommand(w),
+			helpCommand(w),
+			completeCommand(w),
+		},
+		// Everything the library would print goes to stderr: what it has to say
+		// is never a command's result.
+		Writer:         w.stderr,
+		ErrWriter:      w.stderr,
+		Reader:         w.stdin,
+		ExitErrHandler: func(*cli.Context, error) {}, // the library would call os.Exit
+		HideHelp:       true,
+		HideVersion:    true,
+		// A fault rule may hold commas.
+		DisableSliceFlagSeparator: true,
+	}
+	var version helpValue
+	app.Flags = append(globalFlags(w), &cli.GenericFlag{Name: "version", Usage: "show the version, as the version command does", Value: &version})
+	app.OnUsageError = usageError
+	app.Action = func(c *cli.Context) error {
+		switch {
+		case w.global.help.asked:
+			return writeAppHelp(w.stdout, app)
+		case version.asked:
+			return writeVersion(w, formatText)
+		}
+		return unknownCommand(w, c, "", app.Commands, func(out io.Writer) error { return writeAppHelp(out, app) })
+	}
+	for _, cmd := range app.Commands {
+		prepare(w, cmd, "policypin")
+	}
+	return app
+}
+
+// prepare gives a command what the library doesn't hand down: the global
+// flags, usage errors that go to stderr, our help, and a look at what is left
+// of the command line.
+func prepare(w *world, cmd *cli.Command, parent string) {
+	path := parent + " " + cmd.Name
+	cmd.HelpName = path
+	cmd.OnUsageError = usageError
+	cmd.HideHelp = true
+	if !cmd.SkipFlagParsing {
+		cmd.Flags = append(cmd.Flags, globalFlags(w)...)
+	}
+	for _, sub := range cmd.Subcommands {
+		prepare(w, sub, path)
+	}
+	act := cmd.Action
+	if len(cmd.Subcommands) > 0 {
+		act = func(c *cli.Context) error {
+			return unknownCommand(w, c, path, cmd.Subcommands, func(out io.Writer) error { return writeHelp(out, cmd) })
+		}
+	}
+	cmd.Action = func(c *cli.Context) error {
+		if w.global.help.asked {
+			return writeHelp(w.stdout, cmd)
+		}
+		if !cmd.SkipFlagParsing {
+			if err := noLateFlags(c); err != nil {
+				return err
+			}
+		}
+		return act(c)
+	}
+}
+
+// unknownCommand is what a command group does when none of its commands was
+// named: it prints its help to stderr, or says which name it doesn't know.
+func unknownCommand(w *world, c *cli.Context, path string, commands []*cli.Command, printHelp func(io.Writer) error) error {
+	name := c.Args().First()
+	if name == "" {
+		if err := printHelp(w.stderr); err != nil {
+			return err
+		}
+		return &usage{msg: "no command given"}
+	}
+	full := strings.TrimSpace(strings.TrimPrefix(path, "policypin") + " " + name)
+	err := &usage{msg: fmt.Sprintf("unknown command %q", full), hint: "policypin --help lists the commands"}
+	if near := nearest(name, commands); near != "" {
+		err.hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	return err
+}
+
+// usageError turns the library's complaint about a command line into ours.
+func usageError(c *cli.Context, err error, _ bool) error {
+	msg := err.Error()
+	hint := "policypin --help"
+	if c.Command != nil && c.Command.HelpName != "" {
+		hint = c.Command.HelpName + " --help"
+	}
+	return &usage{msg: msg, hint: hint + " lists the flags"}
+}
+
+// noLateFlags refuses flags after an argument. The flag package stops at the
+// first argument, so they would be taken as arguments, in silence.
+func noLateFlags(c *cli.Context) error {
+	args := c.Args().Slice()
+	for i, a := range args {
+		if len(a) < 2 || a[0] != '-' {
+			continue
+		}
+		if i == 0 {
+			return &usage{msg: fmt.Sprintf("%q is not an argument that %s takes", a, c.Command.HelpName)}
+		}
+		return &usage{
+			msg:  fmt.Sprintf("flag %s comes after the argument %q", a, args[0]),
+			hint: fmt.Sprintf("put flags first: %s %s … %s", c.Command.HelpName, a, args[0]),
+		}
+	}
+	return nil
+}
+
+// takeArgs checks the number of arguments and returns them. names are what
+// they are called in the message, such as "SET".
+func takeArgs(c *cli.Context, least int, names ...string) ([]string, error) {
+	args := c.Args().Slice()
+	switch {
+	case len(args) < least:
+		return nil, &usage{msg: fmt.Sprintf("missing argument %s", names[len(args)]), hint: c.Command.HelpName + " --help shows how it is used"}
+	case len(args) > len(names):
+		return nil, &usage{msg: fmt.Sprintf("unexpected argument %q", args[len(names)]), hint: c.Command.HelpName + " --help shows how it is used"}
+	}
+	return args, nil
+}
+
+// noArgs checks that a command that takes no argument got none.
+func noArgs(c *cli.Context) error {
+	_, err := takeArgs(c, 0)
+	return err
+}
+
+// nearest returns the command whose name is at most two edits away, or "".
+func nearest(name string, commands []*cli.Command) string {
+	best, at := "", 3
+	for _, cmd := range commands {
+		if cmd.Hidden {
+			continue
+		}
+		if d := edits(name, cmd.Name); d < at {
+			best, at = cmd.Name, d
+		}
+	}
+	return best
+}
+
+// edits is the Levenshtein distance of two short names.
+func edits(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		last := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := last
+			if a[i] != b[j] {
+				cost++
+			}
+			last = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

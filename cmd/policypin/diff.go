@@ -1,0 +1,266 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/policypin/policypin/diag"
+	"github.com/policypin/policypin/gitstore"
+	"github.com/policypin/policypin/internal/report"
+	"github.com/policypin/policypin/manifest"
+	"github.com/urfave/cli/v2"
+)
+
+type diffOptions struct {
+	staged   bool
+	exitCode bool
+	format   choice
+	apiURL   string
+}
+
+// Names of the sides that are no revision.
+const (
+	workTreeSide = "WORKTREE"
+	indexSide    = "INDEX"
+	zonePrefix   = "zone:"
+)
+
+func diffCommand(w *world) *cli.Command {
+	var opts diffOptions
+	return &cli.Command{
+		Name:      "diff",
+		Usage:     "show what changed between two states of the project",
+		ArgsUsage: "[A [B]]",
+		Description: help{
+			text: `Shows which policy sets, entries, fields and Cedar sources changed from A to B,
+and says "layout only" where the parsed content is equal. A and B are each
+
+  a revision      HEAD, a branch, a tag or a commit, optionally with ~N or ^N
+  a pin           agents/v12, or its tag policypin/production/agents/v12
+  INDEX           what is staged
+  WORKTREE        the files on disk
+  zone:TARGET     the version that is active in the target's zone
+
+Without A it is HEAD, without B the work tree (with --staged, the index).
+Layout alone is no change for --exit-code.`,
+			examples: []string{
+				"policypin diff",
+				"policypin diff --exit-code origin/main HEAD",
+				"policypin diff agents/v11 agents/v12",
+				"policypin diff zone:production HEAD",
+			},
+			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusChanges},
+		}.String(),
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "staged", Usage: "compare with the index instead of the work tree", Destination: &opts.staged},
+			&cli.BoolFlag{Name: "exit-code", Usage: "end with status 4 if there are changes", Destination: &opts.exitCode},
+			apiURLFlag(&opts.apiURL),
+			formatFlag(&opts.format, formatText, formatJSON),
+		},
+		Action: func(c *cli.Context) error {
+			args, err := takeArgs(c, 0, "A", "B")
+			if err != nil {
+				return err
+			}
+			if opts.staged && len(args) == 2 {
+				return &usage{msg: "--staged and a second state exclude each other"}
+			}
+			from, to := "HEAD", workTreeSide
+			if opts.staged {
+				to = indexSide
+			}
+			if len(args) > 0 {
+				from = args[0]
+			}
+			if len(args) > 1 {
+				to = args[1]
+			}
+			doc, err := compare(c.Context, w, opts, from, to)
+			if err != nil {
+				return err
+			}
+			if opts.format.value == formatJSON {
+				err = report.DiffJSON(w.stdout, doc)
+			} else {
+				err = report.DiffText(w.stdout, w.style(), doc)
+			}
+			if err == nil && opts.exitCode && doc.Changed() {
+				return errChanges
+			}
+			return err
+		},
+	}
+}
+
+// A side is one of the two states that are compared. It has a tree or a live
+// version, or neither where nothing was there yet.
+type side struct {
+	label  string
+	commit gitstore.Hash
+	tree   *manifest.Tree
+	live   *liveSet
+}
+
+func compare(ctx context.Context, w *world, opts diffOptions, from, to string) (report.Diff, error) {
+	doc := report.Diff{}
+	p, err := w.findProject()
+	if err != nil {
+		return doc, err
+	}
+	defer p.close()
+	a, err := w.side(ctx, p, opts, from)
+	if err != nil {
+		return doc, err
+	}
+	b, err := w.side(ctx, p, opts, to)
+	if err != nil {
+		return doc, err
+	}
+	doc.From, doc.To = a.report(), b.report()
+	switch {
+	case a.live == nil && b.live == nil:
+		doc.Diff = manifest.Compare(a.tree, b.tree)
+	default:
+		doc.Diff, err = compareLive(a, b)
+	}
+	return doc, err
+}
+
+func (s *side) report() report.Side {
+	r := report.Side{Name: s.label}
+	if !s.commit.IsZero() {
+		r.Commit = s.commit.String()
+	}
+	return r
+}
+
+// side reads one state. A file with problems doesn't hide what changed in the
+// others, so problems are counted on stderr; only a project file that can't be
+// used at all stops the comparison.
+func (w *world) side(ctx context.Context, p *project, opts diffOptions, name string) (*side, error) {
+	s := &side{label: name}
+	if target, ok := strings.CutPrefix(name, zonePrefix); ok {
+		live, err := w.liveSide(ctx, p, target, opts.apiURL)
+		s.live = live
+		return s, err
+	}
+	tree, commit, problems, err := w.state(ctx, p, name)
+	if err != nil {
+		return nil, err
+	}
+	if tree == nil && problems.Err() != nil {
+		return nil, problems
+	}
+	if n := problems.Errors(); n > 0 {
+		w.say("note: %s has errors (%d); policypin validate shows them", report.Clean(name), n)
+	}
+	s.tree, s.commit = tree, commit
+	return s, nil
+}
+
+// state loads the project at a revision, a pin, in the index or on disk. The
+// tree is nil without problems where there is no project file.
+func (w *world) state(ctx context.Context, p *project, name string) (*manifest.Tree, gitstore.Hash, diag.List, error) {
+	var none gitstore.Hash
+	switch name {
+	case workTreeSide:
+		fsys, err := p.workTree()
+		if err != nil {
+			return nil, none, nil, err
+		}
+		tree, problems, err := manifest.Load(fsys)
+		return tree, none, problems, absent(err)
+	case indexSide:
+		fsys, err := p.index()
+		if err != nil {
+			return nil, none, nil, err
+		}
+		tree, problems, err := manifest.Load(fsys)
+		return tree, none, problems, absent(err)
+	}
+	fsys, commit, err := p.at(name)
+	if short := pinNumber.FindStringSubmatch(name); short != nil && errors.Is(err, gitstore.ErrNoRevision) {
+		fsys, commit, err = w.atPin(ctx, p, short[1], short[2])
+	}
+	if missing(err) {
+		return nil, commit, nil, nil // the project's folder wasn't there yet
+	}
+	if err != nil {
+		return nil, none, nil, err
+	}
+	tree, problems, err := manifest.Load(fsys)
+	return tree, commit, problems, absent(err)
+}
+
+// absent drops the error of a project file that isn't there: everything is
+// added then, or removed.
+func absent(err error) error {
+	if missing(err) {
+		return nil
+	}
+	return err
+}
+
+// pinNumber is the short name of a pin.
+var pinNumber = regexp.MustCompile(`^([^/].*)/v([1-9][0-9]{0,8})$`)
+
+// atPin is the project at a pin that is named by set and number alone: the one
+// of the chosen target, or else that of the only target that has it.
+func (w *world) atPin(ctx context.Context, p *project, set, number string) (fs.FS, gitstore.Hash, error) {
+	var none gitstore.Hash
+	tree, _, _, err := w.state(ctx, p, workTreeSide)
+	if err != nil {
+		return nil, none, err
+	}
+	if tree == nil {
+		return nil, none, errNoProject
+	}
+	chosen, err := w.target(tree.Project)
+	if err != nil {
+		return nil, none, err
+	}
+	refs, err := p.repo.Local().Refs(ctx)
+	if err != nil {
+		return nil, none, err
+	}
+	var found []string
+	for _, t := range append([]manifest.Target{chosen}, tree.Project.Targets...) {
+		tag, err := pinTag(t.Pins, set, number)
+		if err != nil {
+			return nil, none, err
+		}
+		if _, ok := refs.All[tag]; !ok || slices.Contains(found, tag) {
+			continue
+		}
+		if t.Name == chosen.Name {
+			return p.at(tag)
+		}
+		found = append(found, tag)
+	}
+	switch len(found) {
+	case 0:
+		return nil, none, &hinted{
+			err:  fmt.Errorf("%w: no pin %s/v%s in this clone", gitstore.ErrNoRevision, set, number),
+			hint: "policypin log lists the pins; git fetch origin 'refs/tags/policypin/*:refs/tags/policypin/*' brings them here",
+		}
+	case 1:
+		return p.at(found[0])
+	}
+	return nil, none, &usage{msg: fmt.Sprintf("several targets have a pin %s/v%s", set, number), hint: "say which with --target"}
+}
+
+// pinTag is the full name of a pin's tag.
+func pinTag(pins, set, number string) (string, error) {
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return "", err
+	}
+	name, err := gitstore.PinName(pins, set, n)
+	return "refs/tags/" + name, err
+}

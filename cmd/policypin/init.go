@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/policypin/policypin/internal/keycard"
+	"github.com/policypin/policypin/internal/report"
+	"github.com/policypin/policypin/manifest"
+	"github.com/urfave/cli/v2"
+)
+
+//go:embed scaffold/policypin.yaml
+var scaffoldProject string
+
+//go:embed scaffold/main.yaml
+var scaffoldSet string
+
+//go:embed scaffold/employees-read.cedar
+var scaffoldPolicy string
+
+func initCommand(w *world) *cli.Command {
+	var format choice
+	return &cli.Command{
+		Name:      "init",
+		Usage:     "write the files of a new project",
+		ArgsUsage: "[DIR]",
+		Description: help{
+			text: `Writes a project file, one policy set, one policy and the Cedar schema to DIR, or
+to the current folder, ready for validate and publish. It asks nothing and never
+overwrites: a file that exists is kept, and a project that exists is left alone.`,
+			examples: []string{"policypin init", "policypin init services/policies"},
+			statuses: []int{statusOK, statusFailed, statusUsage},
+		}.String(),
+		Flags: []cli.Flag{formatFlag(&format, formatText, formatJSON)},
+		Action: func(c *cli.Context) error {
+			args, err := takeArgs(c, 0, "DIR")
+			if err != nil {
+				return err
+			}
+			dir := w.workDir()
+			if len(args) > 0 {
+				dir = resolvePath(dir, args[0])
+			}
+			doc, err := scaffold(c.Context, dir)
+			if err != nil {
+				return err
+			}
+			if format.value == formatJSON {
+				return report.JSON(w.stdout, doc)
+			}
+			if len(doc.Written) > 0 {
+				defer w.say("next: policypin validate, then commit the files")
+			}
+			return report.ScaffoldText(w.stdout, doc)
+		},
+	}
+}
+
+// resolvePath is name as seen from dir.
+func resolvePath(dir, name string) string {
+	if filepath.IsAbs(name) {
+		return filepath.Clean(name)
+	}
+	return filepath.Join(dir, name)
+}
+
+type file struct{ name, text string }
+
+// scaffold writes the files that are missing. The project file comes last, so
+// that an init that was interrupted can be run again.
+func scaffold(ctx context.Context, dir string) (report.Scaffold, error) {
+	doc := report.Scaffold{Schema: report.Schema, Written: []string{}, Kept: []string{}}
+	version, schema, err := defaultSchema(ctx)
+	if err != nil {
+		return doc, err
+	}
+	files := []file{
+		{"schemas/" + version + ".cedarschema", schema},
+		{"policies/employees-read.cedar", scaffoldPolicy},
+		{"policy-sets/main.yaml", strings.ReplaceAll(scaffoldSet, "SCHEMA", version)},
+		{manifest.ProjectFile, scaffoldProject},
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return doc, err
+	}
+	// Through a root, a symbolic link can't lead the files elsewhere.
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return doc, err
+	}
+	defer root.Close()
+	_, err = root.Lstat(manifest.ProjectFile)
+	project := err == nil
+	for _, f := range files {
+		if project {
+			if _, err := root.Lstat(f.name); err == nil {
+				doc.Kept = append(doc.Kept, f.name)
+			}
+			continue
+		}
+		switch err := writeNew(root, f); {
+		case errors.Is(err, fs.ErrExist):
+			doc.Kept = append(doc.Kept, f.name)
+		case err != nil:
+			return doc, err
+		default:
+			doc.Written = append(doc.Written, f.name)
+		}
+	}
+	return doc, nil
+}
+
+// writeNew creates a file. The error wraps fs.ErrExist if there is one.
+func writeNew(root *os.Root, f file) error {
+	if err := root.MkdirAll(path.Dir(f.name), 0o777); err != nil {
+		return err
+	}
+	out, err := root.OpenFile(f.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	_, err = out.WriteString(f.text)
+	return errors.Join(err, out.Close())
+}
+
+// defaultSchema is the one that a new local zone has as its default.
+func defaultSchema(ctx context.Context) (version, text string, err error) {
+	server, err := openLocalZone(nil, manifest.Target{ZoneID: "zone_local"}, false)
+	if err != nil {
+		return "", "", err
+	}
+	defer server.Close()
+	r, err := keycard.NewReader(keycard.Config{Transport: server.Transport()}, "zone_local")
+	if err != nil {
+		return "", "", err
+	}
+	s, err := fetchSchema(ctx, r, "")
+	if err != nil {
+		return "", "", err
+	}
+	return s.Version, s.CedarSchema, nil
+}
+
+// fetchSchema reads a schema as Cedar text; version "" is the zone's default.
+func fetchSchema(ctx context.Context, r *keycard.Reader, version string) (*keycard.SchemaVersion, error) {
+	if version == "" {
+		yes := true
+		for s, err := range r.Schemas(ctx, keycard.ListOptions{Default: &yes}) {
+			if err != nil {
+				return nil, err
+			}
+			if s.IsDefault {
+				version = s.Version
+				break
+			}
+		}
+	}
+	if version == "" {
+		return nil, &hinted{
+			err:  fmt.Errorf("zone %s has no default schema", r.ZoneID()),
+			hint: "name a version: policypin schema fetch VERSION",
+		}
+	}
+	s, err := r.Schema(ctx, version, "cedar")
+	if err != nil {
+		return nil, fmt.Errorf("schema %s: %w", version, err)
+	}
+	if s.CedarSchema == "" {
+		return nil, fmt.Errorf("schema %s: the service sent no text", version)
+	}
+	if !strings.HasSuffix(s.CedarSchema, "\n") {
+		s.CedarSchema += "\n"
+	}
+	return s, nil
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"github.com/policypin/policypin/diag"
+	"github.com/policypin/policypin/internal/report"
+	"github.com/policypin/policypin/manifest"
+	"github.com/urfave/cli/v2"
+)
+
+type validateOptions struct {
+	rev    string
+	staged bool
+	format choice
+}
+
+func validateCommand(w *world) *cli.Command {
+	var opts validateOptions
+	return &cli.Command{
+		Name:  "validate",
+		Usage: "report every problem in the project's files",
+		Description: help{
+			text: `Checks the project file, the manifests and the Cedar sources, syntax and types
+against the committed schema, and prints every problem with its place, its rule
+and the way to fix it. Reads the work tree; no request is made.
+
+With --staged it checks the staged files that changed and the manifests that
+name them, as a pre-commit hook wants it.`,
+			examples: []string{"policypin validate", "policypin validate --staged", "policypin validate --rev main --format json"},
+			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems},
+		}.String(),
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "rev", Usage: "check commit `REVISION` instead of the work tree", Destination: &opts.rev},
+			&cli.BoolFlag{Name: "staged", Usage: "check what is staged and differs from HEAD", Destination: &opts.staged},
+			formatFlag(&opts.format, formatText, formatJSON),
+		},
+		Action: func(c *cli.Context) error {
+			if err := noArgs(c); err != nil {
+				return err
+			}
+			if opts.staged && opts.rev != "" {
+				return &usage{msg: "--staged and --rev exclude each other"}
+			}
+			return validate(w, opts)
+		},
+	}
+}
+
+func validate(w *world, opts validateOptions) error {
+	p, err := w.findProject()
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	tree, problems, err := check(p, opts)
+	if err != nil {
+		return noFile(err)
+	}
+	write := func() error { return report.Problems(w.stdout, w.style(), problems) }
+	if opts.format.value == formatJSON {
+		write = func() error { return report.ProblemsJSON(w.stdout, problems) }
+	}
+	if err := write(); err != nil {
+		return err
+	}
+	if problems.Err() != nil {
+		w.say("%s", report.Count(problems))
+		return errProblems
+	}
+	w.say("%s", report.Checked(tree, problems))
+	return nil
+}
+
+// check loads what the options name.
+func check(p *project, opts validateOptions) (*manifest.Tree, diag.List, error) {
+	switch {
+	case opts.staged:
+		return checkStaged(p)
+	case opts.rev != "":
+		fsys, _, err := p.at(opts.rev)
+		if err != nil {
+			return nil, nil, err
+		}
+		return manifest.Load(fsys)
+	}
+	fsys, err := p.workTree()
+	if err != nil {
+		return nil, nil, err
+	}
+	return manifest.Load(fsys)
+}
+
+// checkStaged checks the staged files that changed and what they touch.
+func checkStaged(p *project) (*manifest.Tree, diag.List, error) {
+	repo, err := p.git()
+	if err != nil {
+		return nil, nil, err
+	}
+	changes, err := repo.StagedPaths(p.rel)
+	if err != nil {
+		return nil, nil, err
+	}
+	fsys, err := p.index()
+	if err != nil {
+		return nil, nil, err
+	}
+	paths := make([]string, len(changes))
+	for i, c := range changes {
+		paths[i] = c.Path
+	}
+	return manifest.LoadChanged(fsys, paths)
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/policypin/policypin/gitstore"
+	"github.com/policypin/policypin/internal/keycard"
+	"github.com/policypin/policypin/internal/zone"
+	"github.com/policypin/policypin/manifest"
+)
+
+// localTarget is the name of the built-in target.
+const localTarget = "local"
+
+// storeWait is how long a command waits for another one that has the local
+// zone's store open: longer than any of them needs it, short enough to notice a
+// serve that holds it for good.
+const storeWait = 10 * time.Second
+
+// readZone opens a target's zone for reading. The caller closes it.
+func (w *world) readZone(p *project, t manifest.Target, apiURL string) (*keycard.Reader, func(), error) {
+	cfg, done, err := w.zoneConfig(p, t, apiURL, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := keycard.NewReader(cfg, t.ZoneID)
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	return r, done, nil
+}
+
+// writeZone opens a target's zone for writing. The caller closes it.
+func (w *world) writeZone(p *project, t manifest.Target, apiURL string) (*keycard.Client, func(), error) {
+	cfg, done, err := w.zoneConfig(p, t, apiURL, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := keycard.New(cfg, t.ZoneID)
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	return c, done, nil
+}
+
+// zoneConfig says how a target's zone is reached: in process for the local
+// target, else as flag and environment say. Nothing in the repository decides
+// where credentials are sent.
+func (w *world) zoneConfig(p *project, t manifest.Target, apiURL string, write bool) (keycard.Config, func(), error) {
+	cfg := keycard.Config{UserAgent: "policypin/" + build().Version, OnSecret: func(s string) { w.secrets.Add(s) }}
+	for name, dest := range map[string]*time.Duration{
+		"POLICYPIN_TEST_RETRY_BASE": &cfg.RetryBase,
+		"POLICYPIN_TEST_LOOKUP_FOR": &cfg.LookupFor,
+	} {
+		if err := w.testDuration(name, dest); err != nil {
+			return cfg, nil, err
+		}
+	}
+	if t.Name == localTarget {
+		server, err := openLocalZone(p, t, write)
+		if err != nil {
+			return cfg, nil, fmt.Errorf("opening the local zone: %w", err)
+		}
+		cfg.Transport = server.Transport()
+		return cfg, func() { server.Close() }, nil
+	}
+	cfg.BaseURL = cmp.Or(apiURL, w.getenv("KEYCARD_API_BASE_URL"))
+	cfg.ClientID = w.getenv("KEYCARD_API_CLIENT_ID")
+	cfg.ClientSecret = w.getenv("KEYCARD_API_CLIENT_SECRET")
+	cfg.Token = w.getenv("KEYCARD_API_TOKEN")
+	cfg.TokenCommand = w.getenv("KEYCARD_API_TOKEN_COMMAND")
+	if cfg.ClientID == "" && cfg.ClientSecret == "" && cfg.Token == "" && cfg.TokenCommand == "" {
+		return cfg, nil, &hinted{
+			err:  fmt.Errorf("no credentials for target %s", t.Name),
+			hint: "set KEYCARD_API_CLIENT_ID and KEYCARD_API_CLIENT_SECRET, or KEYCARD_API_TOKEN, or KEYCARD_API_TOKEN_COMMAND",
+		}
+	}
+	return cfg, func() {}, nil
+}
+
+// openLocalZone opens the store in the common Git directory, so that all work
+// trees of a clone share it. A reader creates nothing.
+func openLocalZone(p *project, t manifest.Target, write bool) (*zone.Server, error) {
+	opts := zone.Options{Zones: []string{t.ZoneID}, ReadOnly: !write, LockWait: storeWait, NoAuth: true}
+	if p == nil || p.repo == nil {
+		if write {
+			return nil, gitstore.ErrNoRepository
+		}
+		return zone.Open(opts) // nothing can have been published: the seed is all there is
+	}
+	folder := filepath.Join(p.repo.CommonDir(), "policypin")
+	opts.Path = filepath.Join(folder, "zone.db")
+	if write {
+		if err := os.MkdirAll(folder, 0o777); err != nil {
+			return nil, err
+		}
+	}
+	return zone.Open(opts)
+}
+
+// testDuration reads one of the intervals that tests shorten.
+func (w *world) testDuration(name string, dest *time.Duration) error {
+	text := w.getenv(name)
+	if text == "" {
+		return nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return &usage{msg: fmt.Sprintf("%s: %v", name, err)}
+	}
+	*dest = d
+	return nil
+}
+
+// An originChoice says where pins are read from.
+type originChoice struct {
+	local  bool   // --local: the clone's own tags
+	remote string // --remote: a remote's name
+}
+
+// origin opens the place where the target's pins are. Those of the local target
+// stay in the clone unless a remote is named.
+func (w *world) origin(p *project, t manifest.Target, choice originChoice) (gitstore.Origin, error) {
+	repo, err := p.git()
+	if err != nil {
+		return nil, err
+	}
+	if choice.local || t.Name == localTarget && choice.remote == "" {
+		return repo.Local(), nil
+	}
+	return repo.Remote(gitstore.RemoteOptions{
+		Name:     choice.remote,
+		Getenv:   w.getenv,
+		Progress: func(text string) { w.say("%s", text) },
+	})
+}

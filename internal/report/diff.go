@@ -1,0 +1,236 @@
+package report
+
+import (
+	"io"
+	"strings"
+
+	"github.com/aymanbagabas/go-udiff"
+	"github.com/policypin/policypin/manifest"
+)
+
+// A Diff is what changed between two states of a project.
+type Diff struct {
+	From, To Side
+	manifest.Diff
+}
+
+// A Side names one of the states.
+type Side struct {
+	Name   string `json:"name"`   // as it was asked for
+	Commit string `json:"commit"` // "" for a state that is no commit
+}
+
+// Changed tells whether anything but layout changed.
+func (d Diff) Changed() bool {
+	for _, s := range d.Sets {
+		if s.Kind != manifest.Layout {
+			return true
+		}
+	}
+	return len(d.Project) > 0
+}
+
+// marks are what stands before a set or an entry.
+var marks = map[string]string{
+	manifest.Added:   "+",
+	manifest.Removed: "-",
+	manifest.Changed: "~",
+	manifest.Renamed: ">",
+	manifest.Layout:  "=",
+}
+
+func (s Style) mark(kind string) string {
+	m := marks[kind]
+	switch kind {
+	case manifest.Added:
+		return s.paint(sgrGreen, m)
+	case manifest.Removed:
+		return s.paint(sgrRed, m)
+	case manifest.Changed, manifest.Renamed:
+		return s.paint(sgrYellow, m)
+	}
+	return m
+}
+
+// DiffText writes a diff for people: project first, then each set with its
+// fields and entries, Cedar as unified diffs.
+func DiffText(w io.Writer, style Style, d Diff) error {
+	p := &printer{w: w, style: style}
+	if d.Empty() {
+		p.line("no changes from %s to %s", d.From, d.To)
+		return p.err
+	}
+	p.line("%s", style.paint(sgrBold, "from "+d.From.String()+" to "+d.To.String()))
+	if len(d.Project) > 0 {
+		p.line("")
+		p.line("%s project file", style.mark(manifest.Changed))
+		p.changes("    ", d.Project)
+	}
+	for _, s := range d.Sets {
+		p.line("")
+		p.set(s)
+	}
+	return p.err
+}
+
+// String names the side, with the commit where that says more.
+func (s Side) String() string {
+	name := Clean(s.Name)
+	switch {
+	case s.Commit == "":
+		return name
+	case strings.HasPrefix(s.Commit, s.Name):
+		return s.Commit[:12]
+	}
+	return name + " (" + s.Commit[:12] + ")"
+}
+
+func (p *printer) set(s manifest.SetDiff) {
+	head := p.style.mark(s.Kind) + " policy set " + p.style.paint(sgrBold, Clean(s.Name))
+	if s.Was != "" {
+		head += " (was " + Clean(s.Was) + ")"
+	}
+	switch {
+	case s.Kind == manifest.Layout:
+		head += ": layout only"
+	case s.Kind == manifest.Added || s.Kind == manifest.Removed:
+		head += ": " + s.Kind
+	}
+	if s.From != s.To && !s.From.IsZero() && !s.To.IsZero() {
+		head += p.style.paint(sgrDim, "  set digest "+s.From.Short()+" → "+s.To.Short())
+	}
+	p.line("%s", head)
+	p.changes("    ", s.Fields)
+	for _, e := range s.Entries {
+		p.entry(e)
+	}
+}
+
+func (p *printer) entry(e manifest.EntryDiff) {
+	head := "  " + p.style.mark(e.Kind) + " " + Clean(e.Policy)
+	if e.Was != "" {
+		head += " (was " + Clean(e.Was) + ")"
+	}
+	if e.Kind == manifest.Layout {
+		p.line("%s: layout only", head)
+		return
+	}
+	p.line("%s: %s", head, e.Kind)
+	p.changes("      ", e.Fields)
+	for line := range strings.Lines(unified(e)) {
+		line = strings.TrimRight(CleanLines(line), "\n")
+		switch line[:min(1, len(line))] {
+		case "+":
+			line = p.style.paint(sgrGreen, line)
+		case "-":
+			line = p.style.paint(sgrRed, line)
+		case "@":
+			line = p.style.paint(sgrCyan, line)
+		}
+		p.line("      %s", line)
+	}
+}
+
+func (p *printer) changes(indent string, changes []manifest.Change) {
+	for _, c := range changes {
+		switch {
+		case c.From == "":
+			p.line("%s%s: %s", indent, Clean(c.Field), Clean(c.To))
+		case c.To == "":
+			p.line("%s%s: %s → (none)", indent, Clean(c.Field), Clean(c.From))
+		default:
+			p.line("%s%s: %s → %s", indent, Clean(c.Field), Clean(c.From), Clean(c.To))
+		}
+	}
+}
+
+// unified is the difference of an entry's Cedar, "" if it isn't by source on
+// either side or the text is equal. Line ends are not part of it: CRLF would
+// show every line as changed.
+func unified(e manifest.EntryDiff) string {
+	from, to := strings.ReplaceAll(e.FromText, "\r\n", "\n"), strings.ReplaceAll(e.ToText, "\r\n", "\n")
+	return udiff.Unified(side(e.FromFile, from), side(e.ToFile, to), from, to)
+}
+
+// side is the file name in the head of a unified diff.
+func side(file, text string) string {
+	switch {
+	case file != "":
+		return file
+	case text != "":
+		return "(zone)"
+	}
+	return "/dev/null"
+}
+
+type diffJSON struct {
+	Schema  int           `json:"schema"`
+	From    Side          `json:"from"`
+	To      Side          `json:"to"`
+	Changed bool          `json:"changed"`
+	Project []changeJSON  `json:"project"`
+	Sets    []setDiffJSON `json:"sets"`
+}
+
+type changeJSON struct {
+	Field string `json:"field"`
+	From  string `json:"from"`
+	To    string `json:"to"`
+}
+
+type setDiffJSON struct {
+	Set        string          `json:"set"`
+	Was        string          `json:"was"`
+	Kind       string          `json:"kind"`
+	FromDigest string          `json:"from_set_digest"`
+	ToDigest   string          `json:"to_set_digest"`
+	Fields     []changeJSON    `json:"fields"`
+	Entries    []entryDiffJSON `json:"entries"`
+}
+
+type entryDiffJSON struct {
+	Policy   string       `json:"policy"`
+	Was      string       `json:"was"`
+	Kind     string       `json:"kind"`
+	FromFile string       `json:"from_file"`
+	ToFile   string       `json:"to_file"`
+	Fields   []changeJSON `json:"fields"`
+	Diff     string       `json:"diff"`
+}
+
+// DiffJSON writes a diff as JSON.
+func DiffJSON(w io.Writer, d Diff) error {
+	doc := diffJSON{
+		Schema: Schema, From: d.From, To: d.To, Changed: d.Changed(),
+		Project: changesJSON(d.Project), Sets: []setDiffJSON{},
+	}
+	for _, s := range d.Sets {
+		set := setDiffJSON{
+			Set: s.Name, Was: s.Was, Kind: s.Kind, Fields: changesJSON(s.Fields), Entries: []entryDiffJSON{},
+			FromDigest: digestOrEmpty(s.From), ToDigest: digestOrEmpty(s.To),
+		}
+		for _, e := range s.Entries {
+			set.Entries = append(set.Entries, entryDiffJSON{
+				Policy: e.Policy, Was: e.Was, Kind: e.Kind, FromFile: e.FromFile, ToFile: e.ToFile,
+				Fields: changesJSON(e.Fields), Diff: unified(e),
+			})
+		}
+		doc.Sets = append(doc.Sets, set)
+	}
+	return JSON(w, doc)
+}
+
+func changesJSON(changes []manifest.Change) []changeJSON {
+	out := []changeJSON{}
+	for _, c := range changes {
+		out = append(out, changeJSON(c))
+	}
+	return out
+}
+
+func digestOrEmpty(d manifest.Digest) string {
+	if d.IsZero() {
+		return ""
+	}
+	return d.String()
+}
