@@ -358,7 +358,7 @@ func (r *remote) haves() []plumbing.Hash {
 
 // withFiles adds to a request what the clone has, files included.
 func (r *remote) withFiles(req fetchRequest) (fetchRequest, error) {
-	if r.repo.store.promised != nil {
+	if r.repo.store.promisor != nil {
 		return req, nil // a partial clone lacks files of its commits
 	}
 	shallow, err := r.repo.store.Shallow()
