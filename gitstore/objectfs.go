@@ -92,11 +92,36 @@ func (f *objectFS) content(name string, e treeEntry) ([]byte, error) {
 	if e.mode != modeFile && e.mode != modeExecutable {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: notAFile(e.mode)}
 	}
+	err := f.objects.announce(e.hash, func() []Hash { return f.siblings(name) })
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+	}
 	content, err := f.objects.read(plumbing.BlobObject, e.hash)
 	if err != nil {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
 	}
 	return content, nil
+}
+
+// siblings returns the ids of the files in the folder of a file. Who reads one
+// policy of a folder reads them all.
+func (f *objectFS) siblings(name string) []Hash {
+	at := path.Dir(path.Join(f.dir, name))
+	folder, ok, err := f.listing.find(at)
+	if err != nil || !ok {
+		return nil
+	}
+	entries, err := f.listing.list(at, folder)
+	if err != nil {
+		return nil
+	}
+	var ids []Hash
+	for _, e := range entries {
+		if e.mode == modeFile || e.mode == modeExecutable {
+			ids = append(ids, e.hash)
+		}
+	}
+	return ids
 }
 
 // Stat describes an entry. A symbolic link is described itself: what it points

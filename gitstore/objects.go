@@ -18,6 +18,9 @@ type objects interface {
 	read(t plumbing.ObjectType, h Hash) ([]byte, error)
 	// size returns the length of an object's content in bytes.
 	size(h Hash) (int64, error)
+	// announce tells that a blob is about to be read, and which others are
+	// likely to follow. It is worth a round trip to a reader that asks a server.
+	announce(h Hash, likely func() []Hash) error
 }
 
 // errMissing is wrapped when an object isn't in the object database.
@@ -55,4 +58,18 @@ func (o stored) size(h Hash) (int64, error) {
 		return 0, fmt.Errorf("object %s: %w", h, errMissing)
 	}
 	return size, err
+}
+
+func (o stored) announce(h Hash, likely func() []Hash) error {
+	s, ok := o.s.(*store)
+	if !ok {
+		return nil
+	}
+	return s.announce(fromHash(h), func() []plumbing.Hash {
+		var list []plumbing.Hash
+		for _, h := range likely() {
+			list = append(list, fromHash(h))
+		}
+		return list
+	})
 }

@@ -68,6 +68,10 @@ func Open(dir string, getenv func(string) string) (*Repo, error) {
 		st.Close()
 		return nil, err
 	}
+	if st.promisor, err = st.promisorOf(gitProcess{at.gitDir, root}); err != nil {
+		st.Close()
+		return nil, err
+	}
 	g, err := git.Open(st, nil)
 	if err != nil {
 		st.Close()

@@ -46,8 +46,7 @@ type store struct {
 	alternates []*filesystem.Storage
 	packs      time.Time // modification time of the pack folder when it was indexed
 
-	// promised fetches an object of a partial clone; nil in other clones.
-	promised func(plumbing.Hash) (plumbing.EncodedObject, error)
+	promisor *promisor // of a partial clone, else nil
 }
 
 // openStore opens the storage of a Git directory. Nothing is read yet but the
@@ -163,15 +162,11 @@ func (s *store) find(t plumbing.ObjectType, h plumbing.Hash) (plumbing.EncodedOb
 	// A missing commit or tag is an answer, and asking the remote for it would
 	// be a request for every unknown id. A missing tree or blob has been
 	// promised by the commit that names it.
-	if s.promised != nil && (t == plumbing.TreeObject || t == plumbing.BlobObject) {
-		obj, err := s.promised(h)
-		if err != nil {
+	if s.promisor != nil && (t == plumbing.TreeObject || t == plumbing.BlobObject) {
+		if err := s.promised([]plumbing.Hash{h}); err != nil {
 			return nil, err
 		}
-		if obj.Type() != t {
-			return nil, plumbing.ErrObjectNotFound
-		}
-		return obj, nil
+		return s.Storage.EncodedObject(t, h)
 	}
 	return nil, err
 }
@@ -180,6 +175,10 @@ func (s *store) find(t plumbing.ObjectType, h plumbing.Hash) (plumbing.EncodedOb
 func (s *store) HasEncodedObject(h plumbing.Hash) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.has(h)
+}
+
+func (s *store) has(h plumbing.Hash) error {
 	err := s.Storage.HasEncodedObject(h)
 	if err != nil && s.packsChanged() {
 		err = s.Storage.HasEncodedObject(h)
@@ -207,14 +206,13 @@ func (s *store) EncodedObjectSize(h plumbing.Hash) (int64, error) {
 		}
 		size, err = a.EncodedObjectSize(h)
 	}
-	if err != nil && s.promised != nil {
-		obj, perr := s.promised(h)
-		if perr != nil {
-			return 0, perr
-		}
-		return obj.Size(), nil
+	if err == nil || s.promisor == nil {
+		return size, err
 	}
-	return size, err
+	if err := s.promised([]plumbing.Hash{h}); err != nil {
+		return 0, err
+	}
+	return s.Storage.EncodedObjectSize(h)
 }
 
 // DeltaObject returns an object as go-git packs it for a push.
