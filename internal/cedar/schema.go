@@ -21,6 +21,9 @@ type Schema struct {
 	schema    cedarschema.Schema
 	resolved  *resolved.Schema
 	validator *validate.Validator
+
+	actionTypes map[types.EntityType]bool
+	attributes  map[string]bool // the names of all attributes, of whatever type
 }
 
 // ParseSchema reads a schema in Cedar's syntax. The schema is nil if and only
@@ -119,6 +122,7 @@ func (s *Schema) resolve() error {
 		return err
 	}
 	s.resolved, s.validator = r, validate.New(r)
+	s.index()
 	return nil
 }
 

@@ -8,20 +8,24 @@ import (
 // didYouMean returns "did you mean `x`?" for the nearest known name, or "" when
 // none is near enough to be a likely slip.
 func didYouMean(name string, known []string) string {
+	if best := nearest(name, known); best != "" {
+		return "did you mean `" + best + "`?"
+	}
+	return ""
+}
+
+// nearest returns the known name with the fewest slips, the first of several.
+func nearest(name string, known []string) string {
 	best, distance := "", max(1, min(len(name)/3, 3))+1
 	for _, k := range known {
 		if k == name {
 			continue
 		}
-		d := editDistance(strings.ToLower(name), strings.ToLower(k), distance)
-		if d < distance || d == distance && best != "" && k < best {
+		if d := editDistance(strings.ToLower(name), strings.ToLower(k), distance); d < distance {
 			best, distance = k, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return "did you mean `" + best + "`?"
+	return best
 }
 
 // editDistance counts the insertions, deletions, replacements and swaps of

@@ -20,7 +20,8 @@ type span struct {
 
 // A statement is the shape of one policy statement in the source.
 type statement struct {
-	start, end int // byte offsets of the first token and after the last
+	start, end int      // byte offsets of the first token and after the last
+	scopes     [3][]int // where principal, action and resource name types and entities
 	conditions []*span
 }
 
@@ -33,18 +34,25 @@ type syntaxError struct {
 
 // limits bound what is handed to the engine. A text that somebody wrote and one
 // that an engine printed have different ones: printers put each operand of a
-// chain into parentheses, so a long chain comes back deeply nested.
+// chain into parentheses, and join all conditions to one chain.
 type limits struct{ nesting, depth int }
 
 var (
 	sourceLimits = limits{nesting: MaxNesting, depth: maxDepth}
-	storedLimits = limits{nesting: 4 * maxDepth, depth: 2 * maxDepth}
+	storedLimits = limits{nesting: 4 * maxDepth, depth: maxDepth + 2*maxConditions}
 )
 
-// maxDepth bounds the height of an expression: chains such as a && b && c are
-// as high as they have operators. The engine's validator and its printers
-// recurse on it, and takes cubic time on a chain of "has" operators.
-const maxDepth = 500
+const (
+	// maxDepth bounds the height of an expression: chains such as a && b && c
+	// are as high as they have operators, and whatever walks a tree recurses.
+	maxDepth = 1000
+	// maxConditions bounds the when and unless clauses of one statement, which
+	// are a chain too.
+	maxConditions = 100
+	// maxPresence bounds the different "has" tests of one statement. The
+	// engine's validator takes cubic time in them: 50 take 30 ms, 400 half a minute.
+	maxPresence = 50
+)
 
 // maxNots is how many "!" or "-" the official engine takes in a row.
 const maxNots = 4
@@ -53,7 +61,7 @@ const maxNots = 4
 // less what the official engine refuses or a limit forbids, so that every error
 // can have a position and words that a reader understands.
 func parseSyntax(text string, tokens []token, lim limits) ([]statement, *syntaxError) {
-	p := &syntax{text: text, tokens: tokens, limits: lim}
+	p := &syntax{text: text, tokens: tokens, limits: lim, presence: map[string]bool{}}
 	var list []statement
 	for p.peek().kind != tokenEOF {
 		list = append(list, p.statement())
@@ -70,9 +78,10 @@ type syntax struct {
 	text   string
 	tokens []token
 	limits
-	i    int
-	nest int
-	err  *syntaxError
+	i        int
+	nest     int
+	presence map[string]bool // the "has" tests of this statement
+	err      *syntaxError
 }
 
 func (p *syntax) peek() token { return p.tokens[p.i] }
@@ -192,17 +201,18 @@ func (p *syntax) leave() { p.nest-- }
 
 func (p *syntax) statement() statement {
 	s := statement{start: p.peek().start}
+	clear(p.presence)
 	p.annotations()
 	if !p.is("permit") && !p.is("forbid") {
 		p.unexpected("permit or forbid")
 	}
 	p.next()
 	p.expect("(")
-	p.scope("principal")
+	s.scopes[0] = p.scope("principal")
 	p.expect(",")
-	p.scope("action")
+	s.scopes[1] = p.scope("action")
 	p.expect(",")
-	p.scope("resource")
+	s.scopes[2] = p.scope("resource")
 	p.accept(",")
 	p.expect(")")
 	for p.is("when") || p.is("unless") {
@@ -212,8 +222,8 @@ func (p *syntax) statement() statement {
 		s.conditions = append(s.conditions, p.expression())
 		p.closing("}", "an operator or '}'")
 		p.leave()
-		if len(s.conditions) > p.depth {
-			p.fail(syntaxError{offset: open.start, rule: "cedar-too-deep", message: fmt.Sprintf("more than %d conditions", p.depth)})
+		if len(s.conditions) > maxConditions {
+			p.fail(syntaxError{offset: open.start, rule: "cedar-too-deep", message: fmt.Sprintf("more than %d conditions", maxConditions)})
 		}
 	}
 	if !p.accept(";") {
@@ -245,31 +255,38 @@ func (p *syntax) annotations() {
 	}
 }
 
-// scope reads one of the three parts of a statement's head.
-func (p *syntax) scope(variable string) {
+// scope reads one of the three parts of a statement's head, and returns where
+// it names types and entities.
+func (p *syntax) scope(variable string) (named []int) {
 	if !p.accept(variable) {
 		p.unexpected("'" + variable + "'")
-		return
+		return nil
+	}
+	entity := func() {
+		named = append(named, p.peek().start)
+		p.entity()
 	}
 	switch {
 	case p.accept("=="):
-		p.entity()
+		entity()
 	case p.is("in") && variable == "action":
 		p.next()
-		if !p.accept("[") {
-			p.entity()
-			return
+		if p.accept("[") {
+			p.list("]", entity)
+		} else {
+			entity()
 		}
-		p.list("]", func() { p.entity() })
 	case p.accept("in"):
-		p.entity()
+		entity()
 	case p.is("is") && variable != "action":
 		p.next()
+		named = append(named, p.peek().start)
 		p.path()
 		if p.accept("in") {
-			p.entity()
+			entity()
 		}
 	}
+	return named
 }
 
 // list reads comma-separated items up to and with the closing bracket. A comma
@@ -423,18 +440,30 @@ func (p *syntax) has(left *span) *span {
 	t := p.peek()
 	if t.kind == tokenString {
 		p.string("", false)
+		p.present(left.start, t)
 		return p.node(left.start, t.start, left)
 	}
 	p.ident("an attribute's name")
+	p.present(left.start, t)
 	all := p.node(left.start, t.start, left)
 	for p.accept(".") {
 		left = p.node(left.start, t.start, left)
 		t = p.peek()
 		p.ident("an attribute's name after '.'")
+		p.present(left.start, t)
 		one := p.node(left.start, t.start, left)
 		all = p.node(left.start, t.start, all, one)
 	}
 	return all
+}
+
+// present counts a test that starts at an offset and ends with a token.
+func (p *syntax) present(start int, last token) {
+	p.presence[p.text[start:max(start, last.end)]] = true
+	if len(p.presence) > maxPresence {
+		p.fail(syntaxError{offset: last.start, rule: "cedar-too-deep",
+			message: fmt.Sprintf("more than %d tests with has or hasTag in one statement", maxPresence)})
+	}
 }
 
 func (p *syntax) add() *span {
@@ -533,6 +562,9 @@ func (p *syntax) method(receiver *span, name token, word string) *span {
 		return receiver
 	}
 	args := p.arguments()
+	if word == "hasTag" {
+		p.present(receiver.start, p.tokens[max(p.i-1, 0)])
+	}
 	if count >= 0 && len(args) != count && p.err == nil {
 		p.fail(syntaxError{offset: name.start, message: fmt.Sprintf("method `%s` takes %d arguments, not %d", word, count, len(args))})
 	}

@@ -1,6 +1,11 @@
 package cedar
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cedar-policy/cedar-go/x/exp/ast"
 	"github.com/policypin/policypin/diag"
 )
 
@@ -9,9 +14,235 @@ import (
 // rule id, and a "did you mean" where a name is near. It is safe for concurrent
 // use.
 func (s *Schema) Validate(p *Policy) diag.List {
-	var problems diag.List
-	if err := s.validator.Policy("", p.ast); err != nil {
-		problems.Errorf(p.Position(), "cedar-type", "%s", err)
+	err := s.validator.Policy("", p.ast)
+	if err == nil && s.namesKnown(p.ast) {
+		return nil
 	}
-	return problems
+	// Only a policy with problems pays for the positions of its parts.
+	c := check{schema: s, policy: p, budget: maxTrialNodes}
+	if statements, err := p.statements(sourceLimits); err == nil && len(statements) == 1 {
+		c.statement = statements[0]
+	}
+	c.names()
+	c.engine(flatten(err))
+	c.problems.Sort()
+	if len(c.problems) > maxProblems {
+		c.problems = c.problems[:maxProblems]
+	}
+	return c.problems
+}
+
+// A check turns what is wrong with one policy into problems.
+type check struct {
+	schema    *Schema
+	policy    *Policy
+	statement statement
+	problems  diag.List
+	budget    int // nodes that may still be validated to find positions
+}
+
+func (c *check) add(offset int, rule, message, fix string) {
+	c.problems.Add(diag.Problem{Position: c.policy.at(offset), Rule: rule, Message: message, Fix: fix})
+}
+
+// engine explains the validator's errors, which are texts without positions.
+func (c *check) engine(errs []error) {
+	handled := map[string]bool{}
+	var findings []finding
+	for i, condition := range c.policy.ast.Conditions {
+		if i >= len(c.statement.conditions) || len(errs) == 0 {
+			break
+		}
+		l := locator{check: c}
+		messages := l.messages(nil, condition.Body)
+		l.descend(condition.Body, c.statement.conditions[i], nil, messages)
+		for message := range messages {
+			handled[message] = true
+		}
+		findings = append(findings, l.found...)
+	}
+	for _, f := range findings {
+		c.reword(f)
+	}
+	c.mergeActions()
+	for _, err := range errs {
+		message := err.Error()
+		switch {
+		case handled[message], strings.HasPrefix(message, "unrecognized "):
+			// An unknown name has been reported by names, with its place.
+		case aboutScope(message):
+			// The official engine accepts such a policy and warns. After an
+			// unknown name it says nothing new.
+			if c.problems.Errors() == 0 {
+				c.problems.Warnf(c.policy.Position(), "cedar-no-applicable-action",
+					"policy never applies: no action takes this principal and this resource")
+			}
+		default:
+			c.reword(finding{message: message, offset: c.policy.start})
+		}
+	}
+}
+
+// reword gives a message its rule, and words without the engine's internals.
+func (c *check) reword(f finding) {
+	quoted := backquoted(f.message)
+	access, isAccess := f.node.(ast.NodeTypeAccess)
+	switch {
+	case strings.HasPrefix(f.message, "attribute "):
+		attr, fix := quoted[0], ""
+		if isAccess {
+			attr = string(access.Value)
+			fix = didYouMean(attr, c.schema.attributesOf(access.Arg, ownerOf(f.message)))
+		}
+		message := fmt.Sprintf("%s has no attribute `%s`", ownerText(quoted[1:]), attr)
+		if _, action, ok := strings.Cut(f.message, inContextFor); ok {
+			message = contextAttribute + attr + "` for " + strings.TrimSuffix(action, " not found")
+		}
+		c.add(f.offset, "cedar-unknown-attribute", message, fix)
+	case strings.HasPrefix(f.message, unsafeAttribute):
+		fix := ""
+		if isAccess {
+			var p printer
+			p.node(ast.NodeTypeHas{StrOpNode: access.StrOpNode})
+			fix = "test it first: " + clip(p.String()) + " && …"
+		}
+		c.add(f.offset, "cedar-unsafe-optional", fmt.Sprintf("attribute `%s` is optional and may be missing here", quoted[0]), fix)
+	case strings.HasPrefix(f.message, unsafeTag):
+		c.add(f.offset, "cedar-unsafe-tag", "tag "+strings.TrimPrefix(f.message, unsafeTag)+" may be missing here", "test it first with hasTag")
+	case strings.HasPrefix(f.message, "unexpected type: "):
+		c.add(f.offset, "cedar-type", plainTypes(strings.TrimPrefix(f.message, "unexpected type: ")), "")
+	case strings.HasPrefix(f.message, "empty set literals"):
+		c.add(f.offset, "cedar-empty-set", "an empty set has no type and isn't allowed in policies", "")
+	case strings.HasPrefix(f.message, "extension constructors may not"):
+		c.add(f.offset, "cedar-extension", "the argument must be a string literal", "")
+	case strings.HasPrefix(f.message, extensionValue):
+		c.add(f.offset, "cedar-extension", strings.TrimPrefix(f.message, extensionValue), "")
+	default:
+		c.add(f.offset, "cedar-type", plainTypes(f.message), "")
+	}
+}
+
+// What messages of the validator start with, or hold.
+const (
+	inContextFor    = "` in context for "
+	unsafeAttribute = "unable to guarantee safety of access to optional attribute "
+	unsafeTag       = "unable to guarantee safety of access to tag "
+	extensionValue  = "error during extension function argument validation: "
+)
+
+const contextAttribute = "context has no attribute `"
+
+// mergeActions makes one problem of those that differ in the action only: the
+// engine checks a condition once for each action, with a context each.
+func (c *check) mergeActions() {
+	type key struct {
+		diag.Position
+		attr string
+	}
+	actions := map[key][]string{}
+	var merged diag.List
+	for _, p := range c.problems {
+		attr, action, ok := strings.Cut(strings.TrimPrefix(p.Message, contextAttribute), "` for ")
+		if !ok || !strings.HasPrefix(p.Message, contextAttribute) {
+			merged.Add(p)
+			continue
+		}
+		k := key{p.Position, attr}
+		if actions[k] == nil {
+			p.Message = contextAttribute + attr + "`"
+			merged.Add(p)
+		}
+		if !slices.Contains(actions[k], action) {
+			actions[k] = append(actions[k], action)
+		}
+	}
+	for i, p := range merged {
+		attr := strings.TrimSuffix(strings.TrimPrefix(p.Message, contextAttribute), "`")
+		list := actions[key{p.Position, attr}]
+		if len(list) > 0 && len(list) < len(c.schema.resolved.Actions) {
+			slices.Sort(list)
+			more := ""
+			if len(list) > 3 {
+				more = fmt.Sprintf(" and %d more", len(list)-3)
+				list = list[:3]
+			}
+			merged[i].Message += " for " + strings.Join(list, ", ") + more
+		}
+	}
+	c.problems = merged
+}
+
+// plainTypes replaces the names that the engine has for kinds of types.
+func plainTypes(message string) string { return typeNames.Replace(message) }
+
+var typeNames = strings.NewReplacer(
+	"Set<__cedar::internal::AnyEntity>, or __cedar::internal::AnyEntity", "an entity or a set of entities",
+	"__cedar::internal::AnyEntity, or __cedar::internal::OpenRecord{}", "an entity or a record",
+	"Set<__cedar::internal::Any>", "a set",
+	"__cedar::internal::AnyEntity", "an entity",
+	"__cedar::internal::True", "Bool",
+	"__cedar::internal::False", "Bool",
+	"__cedar::internal::Never", "nothing",
+)
+
+// backquoted returns the parts of a message between backquotes.
+func backquoted(message string) []string {
+	parts := strings.Split(message, "`")
+	list := []string{}
+	for i := 1; i < len(parts); i += 2 {
+		list = append(list, parts[i])
+	}
+	return append(list, "")[:max(len(list), 1)]
+}
+
+func ownerText(types []string) string {
+	switch len(types) {
+	case 0:
+		return "record"
+	case 1:
+		return types[0]
+	}
+	return strings.Join(types, " or ")
+}
+
+// ownerOf returns the entity type or the action that a message is about.
+func ownerOf(message string) string {
+	if _, action, ok := strings.Cut(message, inContextFor); ok {
+		return strings.TrimSuffix(action, " not found")
+	}
+	return append(backquoted(message), "")[1]
+}
+
+// flatten lists the errors that were joined into one.
+func flatten(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var list []error
+		for _, e := range joined.Unwrap() {
+			list = append(list, flatten(e)...)
+		}
+		return list
+	}
+	return []error{err}
+}
+
+func clip(s string) string {
+	const longest = 60
+	if r := []rune(s); len(r) > longest {
+		return string(r[:longest]) + "…"
+	}
+	return s
+}
+
+// attributesOf lists the attributes that an expression has, as far as it is a
+// path from a variable. owner is the entity type or action of the message.
+func (s *Schema) attributesOf(base ast.IsNode, owner string) []string {
+	var names []string
+	for name := range s.recordOf(base, owner) {
+		names = append(names, string(name))
+	}
+	slices.Sort(names)
+	return names
 }
