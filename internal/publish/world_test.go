@@ -159,7 +159,7 @@ func (w *world) project() map[string]string {
 	return map[string]string{
 		"policypin.yaml":                 projectFile,
 		"schemas/2026-06-18.cedarschema": string(schema),
-		"policy-sets/agents.yaml":        set("agents", "finance", "ops", "default-user-grants@1"),
+		"policy-sets/agents.yaml":        set("agents", "finance", "ops", "default-user-grants@3"),
 		"policies/finance.cedar":         policy("finance"),
 		"policies/ops.cedar":             policy("ops"),
 	}
