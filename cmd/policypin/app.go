@@ -35,7 +35,7 @@ and pins that version in Git as an annotated tag.`,
 			examples: []string{
 				"policypin init",
 				"policypin validate",
-				"policypin diff origin/main",
+				"policypin publish",
 			},
 			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusChanges, statusRefused, statusInterrupted},
 		}.String(),
@@ -44,6 +44,9 @@ and pins that version in Git as an annotated tag.`,
 			validateCommand(w),
 			digestCommand(w),
 			diffCommand(w),
+			planCommand(w),
+			publishCommand(w),
+			activateCommand(w),
 			logCommand(w),
 			versionsCommand(w),
 			schemaCommand(w),
@@ -87,7 +90,9 @@ and pins that version in Git as an annotated tag.`,
 // of the command line.
 func prepare(w *world, cmd *cli.Command, parent string) {
 	path := parent + " " + cmd.Name
-	cmd.HelpName = path
+	if parent != "policypin" {
+		cmd.HelpName = path // the library puts the tool's name before those of the first level
+	}
 	cmd.OnUsageError = usageError
 	cmd.HideHelp = true
 	if !cmd.SkipFlagParsing {

@@ -214,14 +214,11 @@ var pinNumber = regexp.MustCompile(`^([^/].*)/v([1-9][0-9]{0,8})$`)
 // of the chosen target, or else that of the only target that has it.
 func (w *world) atPin(ctx context.Context, p *project, set, number string) (fs.FS, gitstore.Hash, error) {
 	var none gitstore.Hash
-	tree, _, _, err := w.state(ctx, p, workTreeSide)
+	proj, err := p.projectFile()
 	if err != nil {
 		return nil, none, err
 	}
-	if tree == nil {
-		return nil, none, errNoProject
-	}
-	chosen, err := w.target(tree.Project)
+	chosen, err := w.target(proj)
 	if err != nil {
 		return nil, none, err
 	}
@@ -230,7 +227,7 @@ func (w *world) atPin(ctx context.Context, p *project, set, number string) (fs.F
 		return nil, none, err
 	}
 	var found []string
-	for _, t := range append([]manifest.Target{chosen}, tree.Project.Targets...) {
+	for _, t := range append([]manifest.Target{chosen}, proj.Targets...) {
 		tag, err := pinTag(t.Pins, set, number)
 		if err != nil {
 			return nil, none, err

@@ -30,14 +30,11 @@ var errNothingActive = errors.New("no policy set version is active in the zone")
 
 // liveSide reads what is active in a target's zone.
 func (w *world) liveSide(ctx context.Context, p *project, target, apiURL string) (*liveSet, error) {
-	tree, _, problems, err := w.state(ctx, p, workTreeSide)
+	proj, err := p.projectFile()
 	if err != nil {
 		return nil, err
 	}
-	if tree == nil {
-		return nil, noFileOr(problems.Err())
-	}
-	t, err := targetNamed(tree.Project, target)
+	t, err := targetNamed(proj, target)
 	if err != nil {
 		return nil, err
 	}
@@ -47,13 +44,6 @@ func (w *world) liveSide(ctx context.Context, p *project, target, apiURL string)
 	}
 	defer done()
 	return readLive(ctx, r)
-}
-
-func noFileOr(err error) error {
-	if err == nil {
-		return errNoProject
-	}
-	return err
 }
 
 // active finds the set whose version is bound; nil if there is none.

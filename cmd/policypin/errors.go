@@ -12,6 +12,7 @@ import (
 	"github.com/policypin/policypin/internal/keycard"
 	"github.com/policypin/policypin/internal/publish"
 	"github.com/policypin/policypin/internal/report"
+	"github.com/policypin/policypin/internal/zone"
 )
 
 // Exit statuses. Scripts depend on them.
@@ -94,6 +95,10 @@ var advice = []struct {
 	{keycard.ErrConflict, statusFailed, ""},
 	{keycard.ErrAmbiguous, statusFailed, "run the same command again: it looks for what was created before it creates anything"},
 
+	{zone.ErrBusy, statusRefused, "another command, or policypin serve, has it open; wait for it or end it"},
+	{zone.ErrNewerFormat, statusFailed, "update policypin"},
+
+	{publish.ErrNoPin, statusFailed, "policypin log lists the pins"},
 	{publish.ErrPlanFile, statusUsage, "write one with policypin plan --out FILE"},
 }
 
@@ -132,6 +137,7 @@ func explain(err error) (status int, lines, hints []string) {
 		r        *refusal
 		refusals publish.Refusals
 		one      *publish.Refusal
+		unknown  *publish.UnknownTargetError
 		problems diag.List
 		h        *hinted
 	)
@@ -144,6 +150,8 @@ func explain(err error) (status int, lines, hints []string) {
 		return statusUsage, []string{report.Clean(u.msg)}, optional(u.hint)
 	case errors.As(err, &r):
 		return statusRefused, []string{report.Clean(r.msg)}, optional(r.hint)
+	case errors.As(err, &unknown):
+		return statusUsage, []string{report.Clean(unknown.Error())}, nil
 	case errors.As(err, &problems):
 		for _, p := range problems {
 			lines = append(lines, report.Clean(p.String()))

@@ -24,11 +24,13 @@ func (v *textValue) String() string {
 	return v.value
 }
 
-// A choice is a flag that takes one of a few words.
+// A choice is a flag that takes one of a few words; the first is the default.
 type choice struct {
 	value   string
 	allowed []string
 }
+
+func oneOf(words ...string) choice { return choice{value: words[0], allowed: words} }
 
 func (c *choice) Set(s string) error {
 	if !slices.Contains(c.allowed, s) {
@@ -73,7 +75,7 @@ const (
 // formatFlag is the --format flag of a command that can write these formats;
 // the first is the default.
 func formatFlag(dest *choice, formats ...string) cli.Flag {
-	*dest = choice{value: formats[0], allowed: formats}
+	*dest = oneOf(formats...)
 	return &cli.GenericFlag{Name: "format", Usage: "write the result as `FORMAT`: " + orList(formats), Value: dest}
 }
 

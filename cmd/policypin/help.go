@@ -120,11 +120,23 @@ func describeFlag(f cli.Flag) (names, usage string) {
 	}
 	if takesValue(f) {
 		names += " " + placeholder
-		if def := strings.Trim(doc.GetDefaultText(), `"`); def != "" && !strings.Contains(usage, "(default") {
+		if def := defaultText(f, doc); def != "" && !strings.Contains(usage, "(default") {
 			usage += " (default: " + def + ")"
 		}
 	}
 	return names, usage
+}
+
+// defaultText is a flag's default. The library would show the current value of
+// a flag that keeps its own.
+func defaultText(f cli.Flag, doc cli.DocGenerationFlag) string {
+	if g, ok := f.(*cli.GenericFlag); ok {
+		if c, ok := g.Value.(*choice); ok {
+			return c.allowed[0]
+		}
+		return ""
+	}
+	return strings.Trim(doc.GetDefaultText(), `"`)
 }
 
 // takesValue tells whether a flag is followed by a value.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/policypin/policypin/internal/keycard"
 	"github.com/policypin/policypin/internal/report"
+	"github.com/policypin/policypin/internal/zone"
 	"github.com/policypin/policypin/manifest"
 	"github.com/urfave/cli/v2"
 )
@@ -133,12 +134,12 @@ func writeNew(root *os.Root, f file) error {
 
 // defaultSchema is the one that a new local zone has as its default.
 func defaultSchema(ctx context.Context) (version, text string, err error) {
-	server, err := openLocalZone(nil, manifest.Target{ZoneID: "zone_local"}, false)
+	server, err := openLocalZone(nil, manifest.Target{ZoneID: zone.LocalZoneID}, storeAccess{})
 	if err != nil {
 		return "", "", err
 	}
 	defer server.Close()
-	r, err := keycard.NewReader(keycard.Config{Transport: server.Transport()}, "zone_local")
+	r, err := keycard.NewReader(keycard.Config{Transport: server.Transport()}, zone.LocalZoneID)
 	if err != nil {
 		return "", "", err
 	}

@@ -29,7 +29,7 @@ func logCommand(w *world) *cli.Command {
 			text: `Lists what was published to the target: version, commit, author, and how many
 entries were added, removed and changed since the pin before. Pins are read from
 the remote, those of the local target from this clone. With --active the zone is
-asked which version decides.`,
+asked which version decides; the local zone always is.`,
 			examples: []string{"policypin log", "policypin log --target production --active agents", "policypin log --local --limit 5 --format json"},
 			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems},
 		}.String(),
@@ -72,22 +72,6 @@ func remoteFlag(dest *originChoice) cli.Flag {
 	return &cli.StringFlag{Name: "remote", Usage: "the pins are on remote `NAME` (default: origin, or the only one)", Destination: &dest.remote}
 }
 
-// projectFile reads the project file alone, as far as it can be used: a broken
-// manifest is no reason not to show what was published.
-func (w *world) projectFile(ctx context.Context, p *project) (*manifest.Project, error) {
-	tree, _, problems, err := w.state(ctx, p, workTreeSide)
-	if err == nil && tree == nil && len(problems) == 0 && p.repo != nil {
-		tree, _, problems, err = w.state(ctx, p, "HEAD")
-	}
-	if err != nil {
-		return nil, err
-	}
-	if tree == nil {
-		return nil, noFileOr(problems.Err())
-	}
-	return tree.Project, nil
-}
-
 func pinLog(ctx context.Context, w *world, opts logOptions, set string) (report.Log, error) {
 	doc := report.Log{Schema: report.Schema, Pins: []report.LogPin{}}
 	p, err := w.findProject()
@@ -95,7 +79,7 @@ func pinLog(ctx context.Context, w *world, opts logOptions, set string) (report.
 		return doc, err
 	}
 	defer p.close()
-	proj, err := w.projectFile(ctx, p)
+	proj, err := p.projectFile()
 	if err != nil {
 		return doc, err
 	}
@@ -117,7 +101,7 @@ func pinLog(ctx context.Context, w *world, opts logOptions, set string) (report.
 	for _, l := range pins {
 		doc.Pins = append(doc.Pins, l.row(p.repo))
 	}
-	if opts.active {
+	if opts.active || t.Name == localTarget { // the local zone needs no credentials
 		err = w.markActive(ctx, p, t, opts.apiURL, &doc)
 	}
 	return doc, err

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/policypin/policypin/diag"
 	"github.com/policypin/policypin/gitstore"
 	"github.com/policypin/policypin/manifest"
 )
@@ -151,6 +152,89 @@ func noFile(err error) error {
 		return fmt.Errorf("%w (%w)", errNoProject, err)
 	}
 	return err
+}
+
+// projectFile reads the project file alone: a broken manifest is no reason not
+// to show what was published. HEAD's is read where the work tree has none.
+func (p *project) projectFile() (*manifest.Project, error) {
+	fsys, err := p.workTree()
+	if err != nil {
+		return nil, err
+	}
+	proj, problems, err := manifest.LoadProject(fsys)
+	if missing(err) && p.repo != nil {
+		if fsys, _, err = p.at("HEAD"); err != nil {
+			return nil, err
+		}
+		proj, problems, err = manifest.LoadProject(fsys)
+	}
+	if err != nil {
+		return nil, noFile(err)
+	}
+	if proj == nil {
+		return nil, problems
+	}
+	return proj, problems.Err()
+}
+
+// A commitProject is a project as one commit has it. Nothing of it comes from
+// the work tree.
+type commitProject struct {
+	*project
+	commit gitstore.Hash
+	file   *manifest.Project
+}
+
+// committed finds the project in a commit, from the current folder upwards.
+func (w *world) committed(rev string) (*commitProject, error) {
+	repo, err := gitstore.Open(w.workDir(), w.getenv)
+	if err != nil {
+		return nil, err
+	}
+	p, err := committedIn(repo, w.workDir(), rev)
+	if err != nil {
+		repo.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func committedIn(repo *gitstore.Repo, dir, rev string) (*commitProject, error) {
+	commit, err := repo.Resolve(rev)
+	if err != nil {
+		return nil, fmt.Errorf("revision %q: %w", rev, err)
+	}
+	rel := "."
+	if repo.Root() != "" {
+		if rel, err = repo.Rel(dir); err != nil {
+			return nil, err
+		}
+	}
+	for ; ; rel = path.Dir(rel) {
+		proj, problems, err := projectAt(repo, commit, rel)
+		switch {
+		case err == nil && proj == nil:
+			return nil, problems
+		case err == nil:
+			if err := problems.Err(); err != nil {
+				return nil, err
+			}
+			where := &project{repo: repo, dir: filepath.Join(repo.Root(), filepath.FromSlash(rel)), rel: rel}
+			return &commitProject{project: where, commit: commit, file: proj}, nil
+		case !missing(err):
+			return nil, err
+		case rel == ".":
+			return nil, fmt.Errorf("commit %s: %w", commit.Short(), errNoProject)
+		}
+	}
+}
+
+func projectAt(repo *gitstore.Repo, commit gitstore.Hash, rel string) (*manifest.Project, diag.List, error) {
+	fsys, err := repo.TreeAt(commit, rel)
+	if err != nil {
+		return nil, nil, err
+	}
+	return manifest.LoadProject(fsys)
 }
 
 // target is the target that the command line or the project file names.

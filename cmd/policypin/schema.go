@@ -11,19 +11,21 @@ import (
 	"strings"
 
 	"github.com/policypin/policypin/internal/report"
+	"github.com/policypin/policypin/schema"
 	"github.com/urfave/cli/v2"
 )
 
 func schemaCommand(w *world) *cli.Command {
 	return &cli.Command{
 		Name:  "schema",
-		Usage: "fetch the zone's Cedar schema",
+		Usage: "fetch the zone's Cedar schema, or print JSON Schemas",
 		Description: help{
-			text:     "Works with the Cedar schema that the sources are checked against.",
-			examples: []string{"policypin schema fetch"},
+			text: `Works with the Cedar schema that the sources are checked against, and with the
+JSON Schemas of the project's own files.`,
+			examples: []string{"policypin schema fetch", "policypin schema print policy-set"},
 			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusRefused},
 		}.String(),
-		Subcommands: []*cli.Command{schemaFetchCommand(w)},
+		Subcommands: []*cli.Command{schemaFetchCommand(w), schemaPrintCommand(w)},
 	}
 }
 
@@ -78,7 +80,7 @@ func schemaFetch(ctx context.Context, w *world, apiURL, version string, force bo
 		return doc, err
 	}
 	defer p.close()
-	proj, err := w.projectFile(ctx, p)
+	proj, err := p.projectFile()
 	if err != nil {
 		return doc, err
 	}
@@ -127,4 +129,31 @@ func writeSchema(dir string, f file, force bool) (written bool, err error) {
 		return false, err
 	}
 	return true, root.WriteFile(f.name, []byte(f.text), 0o666)
+}
+
+func schemaPrintCommand(w *world) *cli.Command {
+	kinds := map[string][]byte{"project": schema.Project, "policy-set": schema.PolicySet}
+	return &cli.Command{
+		Name:      "print",
+		Usage:     "print the JSON Schema of a kind of file",
+		ArgsUsage: "project|policy-set",
+		Description: help{
+			text: `Prints the JSON Schema of policypin.yaml or of manifests, for editors. validate
+knows more rules than a JSON Schema can say.`,
+			examples: []string{"policypin schema print policy-set > policy-set.schema.json"},
+			statuses: []int{statusOK, statusUsage},
+		}.String(),
+		Action: func(c *cli.Context) error {
+			args, err := takeArgs(c, 1, "KIND")
+			if err != nil {
+				return err
+			}
+			text, ok := kinds[args[0]]
+			if !ok {
+				return &usage{msg: fmt.Sprintf("no JSON Schema of %q", args[0]), hint: "there is one of project and one of policy-set"}
+			}
+			_, err = w.stdout.Write(text)
+			return err
+		},
+	}
 }

@@ -28,10 +28,7 @@ type serveOptions struct {
 }
 
 func serveCommand(w *world) *cli.Command {
-	opts := serveOptions{
-		clock: choice{value: "real", allowed: []string{"real", "fixed"}},
-		ids:   choice{value: "random", allowed: []string{"random", "sequential"}},
-	}
+	opts := serveOptions{clock: oneOf("real", "fixed"), ids: oneOf("random", "sequential")}
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "run the local zone as an HTTP service",

@@ -41,7 +41,7 @@ type pageOptions struct {
 }
 
 func (o *pageOptions) flags() []cli.Flag {
-	o.order = choice{value: "desc", allowed: []string{"desc", "asc"}}
+	o.order = oneOf("desc", "asc")
 	return []cli.Flag{
 		&cli.IntFlag{Name: "limit", Usage: "show at most `N`, 1 to 100", Value: 20, Destination: &o.limit},
 		&cli.GenericFlag{Name: "order", Usage: "by creation: `ORDER` is desc, newest first, or asc", Value: &o.order},
@@ -95,7 +95,7 @@ func (v *zoneView) close() {
 
 // viewZone opens a target's zone for reading, and its pins if there is a
 // repository.
-func (w *world) viewZone(ctx context.Context, opts zoneOptions) (v *zoneView, err error) {
+func (w *world) viewZone(opts zoneOptions) (v *zoneView, err error) {
 	v = &zoneView{}
 	defer func() {
 		if err != nil {
@@ -107,7 +107,7 @@ func (w *world) viewZone(ctx context.Context, opts zoneOptions) (v *zoneView, er
 		return v, err
 	}
 	v.closes = append(v.closes, p.close)
-	proj, err := w.projectFile(ctx, p)
+	proj, err := p.projectFile()
 	if err != nil {
 		return v, err
 	}

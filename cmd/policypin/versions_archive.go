@@ -44,7 +44,7 @@ is needed. ` + versionWords,
 				return err
 			}
 			defer p.close()
-			proj, err := w.projectFile(c.Context, p)
+			proj, err := p.projectFile()
 			if err != nil {
 				return err
 			}
@@ -66,7 +66,7 @@ is needed. ` + versionWords,
 
 func archiveVersion(ctx context.Context, w *world, p *project, t manifest.Target, apiURL, setName, versionName string, yes bool) (report.Archived, error) {
 	doc := report.Archived{Schema: report.Schema, Target: t.Name, ZoneID: t.ZoneID}
-	c, done, err := w.writeZone(p, t, apiURL)
+	c, done, err := w.writeZone(p, t, apiURL, storeWait)
 	if err != nil {
 		return doc, err
 	}

@@ -30,7 +30,7 @@ its pin. Without SET it lists the zone's policy sets.`,
 			if err := page.check(); err != nil {
 				return err
 			}
-			v, err := w.viewZone(c.Context, zone)
+			v, err := w.viewZone(zone)
 			if err != nil {
 				return err
 			}

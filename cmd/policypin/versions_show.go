@@ -27,7 +27,7 @@ func versionsShowCommand(w *world) *cli.Command {
 			if err != nil {
 				return err
 			}
-			v, err := w.viewZone(c.Context, zone)
+			v, err := w.viewZone(zone)
 			if err != nil {
 				return err
 			}
@@ -107,7 +107,7 @@ func versionsPoliciesCommand(w *world) *cli.Command {
 			if err := page.check(); err != nil {
 				return err
 			}
-			v, err := w.viewZone(c.Context, zone)
+			v, err := w.viewZone(zone)
 			if err != nil {
 				return err
 			}

@@ -59,7 +59,7 @@ func (w *world) guarded() *world {
 		}
 		return failed
 	}
-	g.global.color = choice{value: "auto", allowed: []string{"auto", "always", "never"}}
+	g.global.color = oneOf("auto", "always", "never")
 	return &g
 }
 

@@ -16,14 +16,14 @@ import (
 // localTarget is the name of the built-in target.
 const localTarget = "local"
 
-// storeWait is how long a command waits for another one that has the local
-// zone's store open: longer than any of them needs it, short enough to notice a
-// serve that holds it for good.
+// storeWait is how long a reader waits for a command that has the local zone's
+// store open: longer than most of them need it, short enough to notice a serve
+// that holds it for good.
 const storeWait = 10 * time.Second
 
 // readZone opens a target's zone for reading. The caller closes it.
 func (w *world) readZone(p *project, t manifest.Target, apiURL string) (*keycard.Reader, func(), error) {
-	cfg, done, err := w.zoneConfig(p, t, apiURL, false)
+	cfg, done, err := w.zoneConfig(p, t, apiURL, storeAccess{wait: storeWait})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -35,9 +35,10 @@ func (w *world) readZone(p *project, t manifest.Target, apiURL string) (*keycard
 	return r, done, nil
 }
 
-// writeZone opens a target's zone for writing. The caller closes it.
-func (w *world) writeZone(p *project, t manifest.Target, apiURL string) (*keycard.Client, func(), error) {
-	cfg, done, err := w.zoneConfig(p, t, apiURL, true)
+// writeZone opens a target's zone for writing, and waits for another writer of
+// the local zone. The caller closes it.
+func (w *world) writeZone(p *project, t manifest.Target, apiURL string, wait time.Duration) (*keycard.Client, func(), error) {
+	cfg, done, err := w.zoneConfig(p, t, apiURL, storeAccess{write: true, wait: wait})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -49,10 +50,16 @@ func (w *world) writeZone(p *project, t manifest.Target, apiURL string) (*keycar
 	return c, done, nil
 }
 
+// storeAccess is how the store of the local zone is opened.
+type storeAccess struct {
+	write bool
+	wait  time.Duration // for another process that has it open
+}
+
 // zoneConfig says how a target's zone is reached: in process for the local
 // target, else as flag and environment say. Nothing in the repository decides
 // where credentials are sent.
-func (w *world) zoneConfig(p *project, t manifest.Target, apiURL string, write bool) (keycard.Config, func(), error) {
+func (w *world) zoneConfig(p *project, t manifest.Target, apiURL string, access storeAccess) (keycard.Config, func(), error) {
 	cfg := keycard.Config{UserAgent: "policypin/" + build().Version, OnSecret: func(s string) { w.secrets.Add(s) }}
 	for name, dest := range map[string]*time.Duration{
 		"POLICYPIN_TEST_RETRY_BASE": &cfg.RetryBase,
@@ -63,7 +70,7 @@ func (w *world) zoneConfig(p *project, t manifest.Target, apiURL string, write b
 		}
 	}
 	if t.Name == localTarget {
-		server, err := openLocalZone(p, t, write)
+		server, err := openLocalZone(p, t, access)
 		if err != nil {
 			return cfg, nil, fmt.Errorf("opening the local zone: %w", err)
 		}
@@ -86,17 +93,17 @@ func (w *world) zoneConfig(p *project, t manifest.Target, apiURL string, write b
 
 // openLocalZone opens the store in the common Git directory, so that all work
 // trees of a clone share it. A reader creates nothing.
-func openLocalZone(p *project, t manifest.Target, write bool) (*zone.Server, error) {
-	opts := zone.Options{Zones: []string{t.ZoneID}, ReadOnly: !write, LockWait: storeWait, NoAuth: true}
+func openLocalZone(p *project, t manifest.Target, access storeAccess) (*zone.Server, error) {
+	opts := zone.Options{Zones: []string{t.ZoneID}, ReadOnly: !access.write, LockWait: access.wait, NoAuth: true}
 	if p == nil || p.repo == nil {
-		if write {
+		if access.write {
 			return nil, gitstore.ErrNoRepository
 		}
 		return zone.Open(opts) // nothing can have been published: the seed is all there is
 	}
 	folder := filepath.Join(p.repo.CommonDir(), "policypin")
 	opts.Path = filepath.Join(folder, "zone.db")
-	if write {
+	if access.write {
 		if err := os.MkdirAll(folder, 0o777); err != nil {
 			return nil, err
 		}

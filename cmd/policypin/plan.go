@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/policypin/policypin/internal/publish"
+	"github.com/policypin/policypin/internal/report"
+	"github.com/urfave/cli/v2"
+)
+
+type planOptions struct {
+	publishOptions
+	offline  bool
+	out      string
+	exitCode bool
+}
+
+func planCommand(w *world) *cli.Command {
+	var opts planOptions
+	return &cli.Command{
+		Name:  "plan",
+		Usage: "show what publishing a commit would do",
+		Description: help{
+			text: `Reads the commit, the branch, the pins and the zone, and prints what publish
+would create, pin and activate. Nothing is written. With --out the plan is kept
+in a file, and publish --plan does that or nothing. With --offline only Git is
+asked, which needs no credentials; such a plan can't be held to.`,
+			examples: []string{
+				"policypin plan --target production",
+				"policypin plan --target production --activate --out plan.json",
+				"policypin plan --offline --exit-code",
+			},
+			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusChanges, statusRefused, statusInterrupted},
+		}.String(),
+		Flags: append([]cli.Flag{
+			&cli.BoolFlag{Name: "offline", Usage: "don't ask the zone", Destination: &opts.offline},
+			&cli.StringFlag{Name: "out", Usage: "write the plan to `FILE` as JSON too", Destination: &opts.out},
+			&cli.BoolFlag{Name: "exit-code", Usage: "end with status 4 if there is something to do", Destination: &opts.exitCode},
+		}, opts.publishOptions.flags()...),
+		Action: func(c *cli.Context) error {
+			if err := noArgs(c); err != nil {
+				return err
+			}
+			plan, err := makePlan(c.Context, w, opts)
+			if plan == nil {
+				return err
+			}
+			// A plan that is refused is shown all the same, before the refusal.
+			if shown := writePlan(w, opts, plan); shown != nil {
+				return errors.Join(shown, err)
+			}
+			if err == nil && opts.exitCode && !plan.Empty() {
+				return errChanges
+			}
+			return err
+		},
+	}
+}
+
+func makePlan(ctx context.Context, w *world, opts planOptions) (*publish.Plan, error) {
+	p, err := w.committed(opts.rev)
+	if err != nil {
+		return nil, err
+	}
+	defer p.close()
+	t, err := w.target(p.file)
+	if err != nil {
+		return nil, err
+	}
+	popts, err := opts.build(w)
+	if err != nil {
+		return nil, err
+	}
+	origin, err := w.origin(p.project, t, opts.origin)
+	if err != nil {
+		return nil, err
+	}
+	defer origin.Close()
+	src := publish.Source{Repo: p.repo, Origin: origin, Commit: p.commit, Dir: p.rel, Target: t.Name}
+	if opts.offline {
+		return publish.PrepareOffline(ctx, src, popts)
+	}
+	r, done, err := w.readZone(p.project, t, opts.apiURL)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return publish.Prepare(ctx, r, src, popts)
+}
+
+func writePlan(w *world, opts planOptions, plan *publish.Plan) error {
+	if opts.out != "" {
+		var text bytes.Buffer
+		if err := report.PlanJSON(&text, plan); err != nil {
+			return err
+		}
+		if err := replaceFile(resolvePath(w.workDir(), opts.out), text.Bytes()); err != nil {
+			return err
+		}
+	}
+	if opts.format.value == formatJSON {
+		return report.PlanJSON(w.stdout, plan)
+	}
+	return report.PlanText(w.stdout, w.style(), plan)
+}
+
+// replaceFile writes a file whole or not at all.
+func replaceFile(name string, text []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name()) // fails after the rename, as it should
+	_, err = tmp.Write(text)
+	if err := errors.Join(err, tmp.Chmod(0o644), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), name)
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/policypin/policypin/gitstore"
+	"github.com/policypin/policypin/internal/publish"
+	"github.com/policypin/policypin/internal/report"
+	"github.com/policypin/policypin/manifest"
+	"github.com/urfave/cli/v2"
+)
+
+// publishOptions are what plan and publish have in common: the commit, and the
+// guards that this run may pass.
+type publishOptions struct {
+	rev           string
+	activate      bool
+	behindTip     bool
+	newBase       string
+	acceptProject string
+	adopt         cli.StringSlice
+	recreate      cli.StringSlice
+	approve       cli.StringSlice
+	replaceActive string
+	zoneOptions
+}
+
+func (o *publishOptions) flags() []cli.Flag {
+	return append([]cli.Flag{
+		&cli.StringFlag{Name: "rev", Usage: "the commit is `REVISION`", Value: "HEAD", Destination: &o.rev},
+		&cli.BoolFlag{Name: "activate", Usage: "let the target's active set decide with the new version", Destination: &o.activate},
+		&cli.BoolFlag{Name: "behind-tip", Usage: "accept a commit that is not the tip of the branch, for promotion", Destination: &o.behindTip},
+		&cli.StringFlag{Name: "new-base", Usage: "start again after a rewritten history; `REASON` is recorded", Destination: &o.newBase},
+		&cli.StringFlag{Name: "accept-project-change", Usage: "accept that the project file's guards changed; `REASON` is recorded", Destination: &o.acceptProject},
+		&cli.StringSliceFlag{Name: "adopt", Usage: "take over the foreign policy or policy set `NAME`, repeatable", Destination: &o.adopt},
+		&cli.StringSliceFlag{Name: "recreate", Usage: "create policy `NAME` anew, which was archived in the zone, repeatable", Destination: &o.recreate},
+		&cli.StringSliceFlag{Name: "approve", Usage: "pass a gate: `GATE=REASON` is recorded, repeatable", Destination: &o.approve},
+		&cli.StringFlag{Name: "replace-active", Usage: "activation may replace `VERSION_ID`, which isn't ours", Destination: &o.replaceActive},
+	}, o.zoneOptions.flags()...)
+}
+
+// build turns the flags into options of package publish.
+func (o *publishOptions) build(w *world) (publish.Options, error) {
+	opts := publish.Options{
+		Activate: o.activate, BehindTip: o.behindTip, NewBase: o.newBase, AcceptProjectChange: o.acceptProject,
+		Adopt: o.adopt.Value(), Recreate: o.recreate.Value(), ReplaceActive: o.replaceActive,
+		Progress: w.progress(),
+	}
+	for _, a := range o.approve.Value() {
+		gate, reason, _ := strings.Cut(a, "=")
+		if gate == "" || strings.TrimSpace(reason) == "" {
+			return opts, &usage{msg: fmt.Sprintf("--approve %q has no reason", a), hint: "--approve GATE=REASON"}
+		}
+		opts.Approvals = append(opts.Approvals, gitstore.Approval{
+			// Who it was is a claim: a variable of the environment is no proof.
+			Gate: gate, Reason: reason, By: cmp.Or(w.getenv("GITHUB_ACTOR"), w.getenv("USER")), Source: "flag",
+		})
+	}
+	return opts, w.testDuration("POLICYPIN_TEST_LOOKUP_FOR", &opts.LookupFor)
+}
+
+// lockFlags are those of commands that take the zone's lock.
+type lockFlags struct {
+	wait     time.Duration
+	takeOver bool
+}
+
+// lockWait is how long a run waits for another one by default: longer than the
+// two minutes after which the lock of a dead run is taken over.
+const lockWait = 10 * time.Minute
+
+func (o *lockFlags) flags() []cli.Flag {
+	return []cli.Flag{
+		&cli.DurationFlag{Name: "lock-wait", Usage: "wait at most `TIME` for another run; 0 doesn't wait", Value: lockWait, Destination: &o.wait},
+		&cli.BoolFlag{Name: "break-lock", Usage: "take the lock at once, from a run that is known to be dead", Destination: &o.takeOver},
+	}
+}
+
+func (o *lockFlags) build(w *world) (gitstore.LockOptions, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	opts := gitstore.LockOptions{
+		Wait: o.wait, Break: o.takeOver,
+		Holder: fmt.Sprintf("%s pid %d", host, os.Getpid()),
+		Waiting: func(holder string, waited time.Duration) {
+			w.say("waiting for %s, which holds the lock (%s)", report.Clean(holder), waited.Round(time.Second))
+		},
+	}
+	if server, repo, id := w.getenv("GITHUB_SERVER_URL"), w.getenv("GITHUB_REPOSITORY"), w.getenv("GITHUB_RUN_ID"); id != "" {
+		opts.Holder += fmt.Sprintf(", run %s/%s/actions/runs/%s", server, repo, id)
+	}
+	for name, dest := range map[string]*time.Duration{
+		"POLICYPIN_TEST_LOCK_RENEW":    &opts.Renew,
+		"POLICYPIN_TEST_LOCK_EXPIRE":   &opts.Expire,
+		"POLICYPIN_TEST_LOCK_TAKEOVER": &opts.TakeOver,
+	} {
+		if err := w.testDuration(name, dest); err != nil {
+			return opts, err
+		}
+	}
+	return opts, nil
+}
+
+// progress shows steps on a terminal; elsewhere the result says it all.
+func (w *world) progress() func(string) {
+	if !w.terminal.stderr {
+		return nil
+	}
+	return func(step string) { w.say("%s", report.Clean(step)) }
+}
+
+// publishTarget is the target of a command that changes a zone. In CI the
+// default of the local zone would be green and publish nothing, so it must be
+// named there.
+func (w *world) publishTarget(p *manifest.Project) (manifest.Target, error) {
+	named := w.global.target.value != ""
+	if ci := w.getenv("CI"); !named && slices.Contains([]string{"true", "1"}, strings.ToLower(ci)) {
+		return manifest.Target{}, &usage{msg: "no --target, and CI is set", hint: "name the target, so that a missing setting can't publish to the local zone instead"}
+	}
+	return w.target(p)
+}
