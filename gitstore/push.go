@@ -259,7 +259,3 @@ func (r *remote) readBack(ctx context.Context, pins []*Pin, refs *Refs, pushed *
 	}
 	return lost
 }
-
-func (r *remote) Lock(ctx context.Context, zoneID string, opts LockOptions) (*Lock, error) {
-	return nil, errors.New("unwritten")
-}
