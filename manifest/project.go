@@ -119,12 +119,12 @@ func parseProject(data []byte) (p *Project, problems diag.List, secrets []string
 	if !ok {
 		return nil, truncate(ProjectFile, problems), secrets
 	}
-	if root := parseYAML(ProjectFile, text, &problems); root != nil {
-		d := &decoder{file: ProjectFile, problems: &problems}
+	d := &decoder{file: ProjectFile, source: text, problems: &problems}
+	if root := parseYAML(d); root != nil {
 		p = d.project(root)
 	}
 	problems.Sort()
-	return p, truncate(ProjectFile, problems), secrets
+	return p, truncate(ProjectFile, problems), append(secrets, d.secrets...)
 }
 
 // header checks apiVersion and kind, and tells whether the rest is worth

@@ -94,15 +94,15 @@ func parseSet(file string, data []byte) (s *Set, problems diag.List, secrets []s
 	if !ok {
 		return nil, truncate(file, problems), secrets
 	}
-	if root := parseYAML(file, text, &problems); root != nil {
-		d := &decoder{file: file, problems: &problems}
+	d := &decoder{file: file, source: text, problems: &problems}
+	if root := parseYAML(d); root != nil {
 		s = d.set(root)
 	}
 	if s != nil {
 		s.raw = data
 	}
 	problems.Sort()
-	return s, truncate(file, problems), secrets
+	return s, truncate(file, problems), append(secrets, d.secrets...)
 }
 
 // set decodes the root of a manifest.

@@ -158,6 +158,8 @@ func random(s string) bool {
 	return entropy >= minEntropy
 }
 
+const tokenFix = "remove it from the file and from history, and revoke it"
+
 // checkTokens reports what is shaped like a credential and returns those
 // strings, so that no other message shows them.
 func checkTokens(file string, text []byte, problems *diag.List) (secrets []string) {
@@ -169,7 +171,7 @@ func checkTokens(file string, text []byte, problems *diag.List) (secrets []strin
 		problems.Add(diag.Problem{
 			Position: positionAt(file, text, span[0]), Rule: "token-shaped",
 			Message: "this looks like a credential",
-			Fix:     "remove it from the file and from history, and revoke it",
+			Fix:     tokenFix,
 		})
 	}
 	return secrets

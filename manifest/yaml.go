@@ -25,12 +25,12 @@ const (
 // parseYAML reads one document strictly and returns its root, or nil if there
 // is nothing to look at. The problems are those of the YAML alone: everything
 // that could make two readers disagree about what the file says.
-func parseYAML(file string, text []byte, problems *diag.List) *yaml.Node {
+func parseYAML(d *decoder) *yaml.Node {
+	file, text, problems := d.file, d.source, d.problems
 	if at, rule, message := refuse(text); message != "" {
 		problems.Errorf(positionAt(file, text, at), rule, "%s", message)
 		return nil
 	}
-	d := &decoder{file: file, problems: problems, lines: 1 + bytes.Count(text, []byte{'\n'})}
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	doc, err := decode(dec)
 	if err == io.EOF || err == nil && len(doc.Content) == 0 {
@@ -110,8 +110,9 @@ func refuse(text []byte) (offset int, rule, message string) {
 // A decoder turns nodes into values and reports what doesn't fit.
 type decoder struct {
 	file     string
+	source   []byte // the file's text
 	problems *diag.List
-	lines    int
+	secrets  []string // credentials that are in the text only with escapes
 }
 
 func (d *decoder) position(n *yaml.Node) diag.Position {
@@ -129,23 +130,37 @@ func (d *decoder) errorf(n *yaml.Node, rule, fix, format string, args ...any) {
 // looking for suggestions would only burn time.
 func (d *decoder) full() bool { return len(*d.problems) > maxProblems }
 
-var syntaxLine = regexp.MustCompile(`^line (\d+): `)
+var (
+	syntaxLine    = regexp.MustCompile(`^line (\d+): `)
+	unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
+)
+
+// grammarProblems are the messages of yaml.v3's parser. It gives their lines
+// counted from 0, unlike those of its scanner, and none at all for the first.
+var grammarProblems = []string{
+	"did not find expected ',' or ']'", "did not find expected ',' or '}'", "did not find expected '-' indicator",
+	"did not find expected <document start>", "did not find expected key", "did not find expected node content",
+	"found undefined tag handle",
+}
 
 // syntax reports an error of the library, which has a line in its text.
 func (d *decoder) syntax(err error) {
 	message := strings.TrimPrefix(err.Error(), "yaml: ")
-	at := diag.Position{File: d.file}
-	if m := syntaxLine.FindStringSubmatch(message); m != nil {
-		line, _ := strconv.Atoi(m[1])
-		at.Line = min(max(line, 1), d.lines)
-		message = message[len(m[0]):]
-	}
-	// The only text of the file that it repeats is the name of an anchor.
-	if strings.HasPrefix(message, "unknown anchor ") {
-		d.problems.Errorf(at, "alias", "an alias names an anchor that doesn't exist")
+	if m := unknownAnchor.FindStringSubmatch(message); m != nil {
+		at := max(0, bytes.Index(d.source, []byte("*"+m[1])))
+		d.problems.Errorf(positionAt(d.file, d.source, at), "alias", "aliases are not allowed, and this one names no anchor")
 		return
 	}
-	d.problems.Errorf(at, "yaml-syntax", "%s", message)
+	line := 1
+	if m := syntaxLine.FindStringSubmatch(message); m != nil {
+		line, _ = strconv.Atoi(m[1])
+		message = message[len(m[0]):]
+		if slices.Contains(grammarProblems, message) {
+			line++
+		}
+	}
+	line = min(line, 1+bytes.Count(d.source, []byte{'\n'}))
+	d.problems.Errorf(diag.Position{File: d.file, Line: line}, "yaml-syntax", "%s", message)
 }
 
 // structure reports what is wrong at any depth, wherever it stands.
@@ -160,6 +175,8 @@ func (d *decoder) structure(n *yaml.Node) {
 		d.errorf(n, "tag", "remove it", "YAML tags are not allowed")
 	}
 	switch n.Kind {
+	case yaml.ScalarNode:
+		d.escapedToken(n)
 	case yaml.AliasNode:
 		// Its target is a node that has been or will be looked at anyway.
 		d.errorf(n, "alias", "write the value out", "aliases are not allowed")
@@ -181,13 +198,24 @@ func (d *decoder) structure(n *yaml.Node) {
 			default:
 				first[key.Value] = key.Line
 			}
-			if key.Kind == yaml.ScalarNode && key.Anchor != "" {
-				d.errorf(key, "anchor", "write the value where it is needed", "anchors are not allowed")
-			}
-			if key.Kind == yaml.ScalarNode && key.Style&yaml.TaggedStyle != 0 {
-				d.errorf(key, "tag", "remove it", "YAML tags are not allowed")
+			if key.Kind != yaml.SequenceNode && key.Kind != yaml.MappingNode {
+				d.structure(key)
 			}
 			d.structure(value)
+		}
+	}
+}
+
+// escapedToken finds a credential that the text hides behind escapes.
+func (d *decoder) escapedToken(n *yaml.Node) {
+	if n.Style&yaml.DoubleQuotedStyle == 0 {
+		return
+	}
+	value := []byte(n.Value)
+	for _, span := range tokenSpans(value) {
+		if token := value[span[0]:span[1]]; !bytes.Contains(d.source, token) {
+			d.secrets = append(d.secrets, string(token))
+			d.errorf(n, "token-shaped", tokenFix, "this looks like a credential")
 		}
 	}
 }
