@@ -1,6 +1,8 @@
 package gitstore
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"os"
@@ -8,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"unicode/utf8"
 )
 
 // stagedByGit is what git says is staged: path to mode and id.
@@ -223,7 +226,7 @@ func TestIndexBelowAFolder(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 	changes, err := r.StagedPaths("p")
-	if got, want := rawChanges(changes), g.rawDiff("--cached", "--relative=p", "HEAD"); err != nil || got != want {
+	if got, want := rawChanges(changes), g.rawDiff("--cached", "--relative=p/", "HEAD"); err != nil || got != want {
 		t.Errorf("got %v\n%s\nwant\n%s", err, got, want)
 	}
 	if _, err := r.Index("nowhere"); !errors.Is(err, fs.ErrNotExist) {
@@ -270,4 +273,112 @@ func TestConflictNamesItsPaths(t *testing.T) {
 	if _, err := r.Index("other"); err != nil {
 		t.Errorf("folder without a conflict: got %v", err)
 	}
+}
+
+func TestMalformedIndexIsRefused(t *testing.T) {
+	entry := func(path string, mode uint32, stage int) []byte {
+		e := make([]byte, 62)
+		binary.BigEndian.PutUint32(e[24:], mode)
+		binary.BigEndian.PutUint16(e[60:], uint16(stage)<<12|uint16(len(path)))
+		e = append(e, path...)
+		return append(e, make([]byte, 8-len(e)%8)...)
+	}
+	file := func(version, count uint32, rest ...[]byte) []byte {
+		f := binary.BigEndian.AppendUint32([]byte("DIRC"), version)
+		f = binary.BigEndian.AppendUint32(f, count)
+		return append(append(f, bytes.Join(rest, nil)...), make([]byte, 20)...)
+	}
+	extension := func(name, data string) []byte {
+		return append(binary.BigEndian.AppendUint32([]byte(name), uint32(len(data))), data...)
+	}
+	a, b := entry("a", 0o100644, 0), entry("b/c", 0o100644, 0)
+	if x, err := parseIndex(file(2, 2, a, b, extension("WXYZ", "any")), "."); err != nil || len(x.entries) != 2 {
+		t.Fatalf("well-formed index: got %v, %v", x, err)
+	}
+	tests := map[string]struct {
+		content []byte
+		want    string
+	}{
+		"empty":                       {nil, "doesn't begin"},
+		"other file":                  {[]byte(strings.Repeat("x", 100)), "doesn't begin"},
+		"future version":              {file(9, 0), "version 9"},
+		"fewer entries than promised": {file(2, 3, a, b), "too early"},
+		"cut entry":                   {file(2, 1, a[:60]), "too early"},
+		"path without an end":         {file(2, 1, a[:63]), "too early"},
+		"not in order":                {file(2, 2, b, a), "order"},
+		"same path twice":             {file(2, 2, a, a), "order"},
+		"merged and in conflict":      {file(2, 2, a, entry("a", 0o100644, 1)), "order"},
+		"path that leads up":          {file(2, 1, entry("../a", 0o100644, 0)), `".."`},
+		"absolute path":               {file(2, 1, entry("/a", 0o100644, 0)), `""`},
+		"git directory":               {file(2, 1, entry("p/.git/config", 0o100644, 0)), `".git"`},
+		"unknown mode":                {file(2, 1, entry("a", 0o060000, 0)), "mode"},
+		"folder":                      {file(2, 1, entry("a", 0o040000, 0)), "mode"},
+		"cut extension":               {file(2, 1, a, extension("TREE", "data")[:9]), "too early"},
+		"unknown extension":           {file(2, 1, a, extension("wxyz", "")), "wxyz"},
+	}
+	for name, tt := range tests {
+		if _, err := parseIndex(tt.content, "."); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %q in it", name, err, tt.want)
+		}
+	}
+	x, err := parseIndex(file(2, 2, a, entry("a/b", 0o100644, 0)), ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.merged(); err == nil || !strings.Contains(err.Error(), "both a file and a folder") {
+		t.Errorf("file and folder: got %v", err)
+	}
+	for form, name := range map[string]string{"split": "link", "sparse": "sdir"} {
+		_, err := parseIndex(file(2, 1, a, extension(name, "")), ".")
+		if special, ok := errors.AsType[*specialIndexError](err); !ok || special.form != form {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestSplitIndexWithoutGitSaysWhatToDo(t *testing.T) {
+	g := stagedRepo(t)
+	g.git("update-index", "--split-index")
+	t.Setenv("PATH", t.TempDir())
+	_, err := (&gitRepo{t, g.dir}).open().Index(".")
+	if !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "--no-split-index") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzParseIndex(f *testing.F) {
+	g := newGitRepo(f)
+	g.commit("one", "a", "a", "p/b", "b", "p/q/c", "c")
+	for _, version := range []string{"2", "3", "4"} {
+		g.write("new"+version, "n")
+		g.git("add", "-N", "new"+version)
+		g.git("update-index", "--index-version", version)
+		content, err := os.ReadFile(filepath.Join(g.dir, ".git", "index"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		clear(content[len(content)-20:])
+		f.Add(content)
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		if n := len(content); n > 20 {
+			clear(content[n-20:])
+		}
+		x, err := parseIndex(content, ".")
+		if err != nil {
+			return
+		}
+		l, err := x.merged()
+		if err != nil {
+			return
+		}
+		for _, e := range l.entries {
+			if got, ok, err := l.find(e.path); !fs.ValidPath(e.path) && utf8.ValidString(e.path) || !ok || err != nil || got.hash != e.hash {
+				t.Errorf("%q: got %v, %v, %v", e.path, got, ok, err)
+			}
+		}
+		if _, err := parseIndex(content, "p"); err != nil {
+			t.Errorf("whole index is read, a folder isn't: %v", err)
+		}
+	})
 }
