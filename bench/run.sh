@@ -94,14 +94,14 @@ git remote set-url origin "$work/origin.git"
 cp "$work/project" policypin.yaml
 git commit --quiet --all --message 'Publish to a zone over HTTP'
 git push --quiet origin main
-export KEYCARD_API_TOKEN=bench-token
+export KEYCARD_API_TOKEN=bench-token # for the server that is started here
 
 counted() {
   printf '\n### Requests: %s\n\n' "$1"
   shift
   countproxy "$KEYCARD_API_UPSTREAM" "$@"
 }
-policypin serve --addr 127.0.0.1:0 --store "$work/serve.db" --zone zone_bench --token "$KEYCARD_API_TOKEN" >"$work/serve.out" 2>&1 &
+policypin serve --addr 127.0.0.1:0 --db "$work/serve.db" --zone zone_bench >"$work/serve.out" 2>&1 &
 server=$!
 for _ in $(seq 100); do
   KEYCARD_API_UPSTREAM=$(sed -n 's/.*\(http:\/\/127[^ ]*\).*/\1/p' "$work/serve.out" | head -n 1)

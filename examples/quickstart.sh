@@ -40,11 +40,11 @@ run git ls-files
 say 'Check everything, types against the Cedar schema included.'
 run policypin validate
 
-say 'Publish the commit to the local zone: an immutable version, and a pin on the remote.'
-say 'It decides nothing yet: a new zone has a set of the platform active.'
+say 'Publish the commit to the local zone: an immutable version, and a pin on the remote.
+# It decides nothing yet: in a new zone a set of the platform is active.'
 run policypin publish --target local --remote origin
 
-say 'Change a policy: the ledger becomes read-only outside of the close group.'
+say 'Change a policy: only the close group writes to the ledger, the rest of finance reads.'
 cp policies/finance-ledger.cedar "$work/before"
 sed 's/^  principal.groups.contains("finance") &&$/  (principal.groups.contains("close") ||\n   principal.groups.contains("finance") \&\& action == Keycard::Action::"ReadTools") \&\&/' \
   "$work/before" >policies/finance-ledger.cedar
