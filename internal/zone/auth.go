@@ -69,10 +69,15 @@ func (s *Server) issueToken(r *http.Request) *response {
 	case !basic:
 		return fail(http.StatusUnauthorized, "invalid_client", "client authentication is missing")
 	}
-	// Both are compared always, so that time tells nothing about either.
-	known := equalSecret(id, s.opts.ClientID)
-	if !equalSecret(secret, s.opts.ClientSecret) || !known || s.opts.ClientID == "" {
-		return fail(http.StatusUnauthorized, "invalid_client", "unknown client or wrong secret")
+	if !s.knows(id, secret) {
+		// RFC 6749, section 2.3.1, form-encodes both parts of HTTP Basic; the
+		// official clients don't, and other OAuth libraries do.
+		decodedID, errID := url.QueryUnescape(id)
+		decodedSecret, errSecret := url.QueryUnescape(secret)
+		if !basic || errID != nil || errSecret != nil || !s.knows(decodedID, decodedSecret) {
+			return fail(http.StatusUnauthorized, "invalid_client", "unknown client or wrong secret")
+		}
+		id = decodedID
 	}
 	lifetime := s.opts.TokenLifetime
 	if lifetime <= 0 {
@@ -86,6 +91,12 @@ func (s *Server) issueToken(r *http.Request) *response {
 	resp := jsonResponse(http.StatusOK, answer)
 	resp.header.Set("Cache-Control", "no-store")
 	return resp
+}
+
+// knows compares both parts always, so that time tells nothing about either.
+func (s *Server) knows(id, secret string) bool {
+	known := equalSecret(id, s.opts.ClientID)
+	return equalSecret(secret, s.opts.ClientSecret) && known && s.opts.ClientID != ""
 }
 
 // authenticate returns who a request comes from.

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
@@ -61,21 +62,11 @@ func openFile(path string, readOnly bool, wait time.Duration) (*file, error) {
 			return nil, fmt.Errorf("creating the local zone's store: %w", err)
 		}
 	}
-	// bbolt waits for ever with 0, and tries exactly once with a nanosecond.
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
-		Timeout:      max(wait, time.Nanosecond),
-		ReadOnly:     readOnly,
-		FreelistType: bbolt.FreelistMapType,
-	})
-	if errors.Is(err, bolterrors.ErrTimeout) {
-		return nil, fmt.Errorf("%w: %s", ErrBusy, path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("opening the local zone's store %s: %w", path, err)
-	}
-	f := &file{db: db, requests: make(chan *writeRequest), done: make(chan struct{})}
-	if err := f.checkFormat(path, readOnly); err != nil {
-		db.Close()
+	f := &file{requests: make(chan *writeRequest), done: make(chan struct{})}
+	if err := f.open(path, readOnly, wait); err != nil {
+		if f.db != nil {
+			f.db.Close()
+		}
 		return nil, err
 	}
 	if fresh {
@@ -83,6 +74,43 @@ func openFile(path string, readOnly bool, wait time.Duration) (*file, error) {
 	}
 	go f.write()
 	return f, nil
+}
+
+// open opens the file and checks it. bbolt reads a file through memory, and
+// trusts it: a damaged one shows as a panic, or as a fault beyond its end.
+func (f *file) open(path string, readOnly bool, wait time.Duration) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("the local zone's store %s is damaged: %v", path, v)
+		}
+	}()
+	f.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+		// bbolt waits for ever with 0, and tries exactly once with a nanosecond.
+		Timeout:      max(wait, time.Nanosecond),
+		ReadOnly:     readOnly,
+		FreelistType: bbolt.FreelistMapType,
+	})
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		return fmt.Errorf("%w: %s", ErrBusy, path)
+	}
+	if err != nil {
+		return fmt.Errorf("opening the local zone's store %s: %w", path, err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("opening the local zone's store: %w", err)
+	}
+	err = f.db.View(func(tx *bbolt.Tx) error {
+		if info.Size() < tx.Size() {
+			return fmt.Errorf("the local zone's store %s is damaged: its end is missing", path)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return f.checkFormat(path, readOnly)
 }
 
 // checkFormat refuses a newer file, and gives a new one its format and tables.

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,6 +65,7 @@ func Open(opts Options) (*Server, error) {
 	if opts.Zones == nil {
 		opts.Zones = []string{LocalZoneID}
 	}
+	opts.Zones = slices.Compact(slices.Sorted(slices.Values(opts.Zones)))
 	s := &Server{opts: opts, zones: make(map[string]store, len(opts.Zones)), lag: lagging{until: make(map[string]time.Time)}}
 	for _, f := range opts.Faults {
 		s.faults = append(s.faults, newArmedFault(f))

@@ -46,7 +46,7 @@ func do(t testing.TB, s *Server, method, path, body string, headers ...string) a
 
 func try(s *Server, method, path, body string, headers ...string) (answer, error) {
 	if !strings.HasPrefix(path, "/") {
-		path = strings.TrimSuffix("/zones/"+LocalZoneID+"/"+path, "/")
+		path = "/zones/" + LocalZoneID + "/" + path
 	}
 	r, err := http.NewRequest(method, "http://local.test"+path, strings.NewReader(body))
 	if err != nil {
