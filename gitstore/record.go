@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"path"
 	"strings"
 	"time"
@@ -250,9 +249,6 @@ func decodeRecord(data []byte) (Record, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if err := decodeFields(dec, r.fields()); err != nil {
 		return r, fmt.Errorf("record: %w", err)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return r, errors.New("record is followed by something else")
 	}
 	if r.Format != RecordFormat {
 		return r, fmt.Errorf("record has the unknown format %d", r.Format)
