@@ -32,14 +32,15 @@ const (
 // immutable and safe for concurrent use.
 type Policy struct {
 	source
-	start int
-	ast   *ast.Policy
-
+	start     int  // byte offset of the statement
+	index     int  // of the statement in the text
+	alone     bool // the text holds no other statement
+	ast       *ast.Policy
 	canonical func() ([]byte, jcs.Digest)
 }
 
-func newPolicy(src source, start int, tree *ast.Policy) *Policy {
-	p := &Policy{source: src, start: start, ast: tree}
+func newPolicy(src source, statements []statement, i int, tree *ast.Policy) *Policy {
+	p := &Policy{source: src, start: statements[i].start, index: i, alone: len(statements) == 1, ast: tree}
 	p.canonical = sync.OnceValues(func() ([]byte, jcs.Digest) {
 		b := canonical(tree, false)
 		return b, sha256.Sum256(b)

@@ -60,6 +60,10 @@ func FromJSON(doc []byte) (text string, err error) {
 	}
 	var p printer
 	for i, one := range policies {
+		one, err := plainHas(one)
+		if err != nil {
+			return "", fmt.Errorf("policy %d: %w", i, err)
+		}
 		var policy cedargo.Policy
 		if err := policy.UnmarshalJSON(one); err != nil {
 			return "", fmt.Errorf("policy %d: %w", i, err)
@@ -83,6 +87,61 @@ func FromJSON(doc []byte) (text string, err error) {
 		return "", errors.New("policies can't be written as Cedar text")
 	}
 	return p.String(), nil
+}
+
+// plainHas rewrites what the official engine makes of "principal has a.b", a
+// "has" with a list of attributes, which cedar-go can't read.
+func plainHas(doc []byte) ([]byte, error) {
+	if !bytes.Contains(doc, []byte(`"has"`)) {
+		return doc, nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(doc))
+	dec.UseNumber()
+	var tree any
+	if err := dec.Decode(&tree); err != nil {
+		return nil, fmt.Errorf("reading JSON: %w", err)
+	}
+	r := hasRewriter{budget: maxStoredBytes}
+	tree = r.rewrite(tree)
+	if r.budget < 0 {
+		return nil, errors.New(`too large when "has" with several attributes is written out`)
+	}
+	return json.Marshal(tree)
+}
+
+// A hasRewriter counts the bytes it repeats, so that lists within lists don't
+// multiply.
+type hasRewriter struct{ budget int }
+
+func (r *hasRewriter) rewrite(v any) any {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			v[i] = r.rewrite(v[i])
+		}
+	case map[string]any:
+		for name := range v {
+			v[name] = r.rewrite(v[name])
+		}
+		inner, _ := v["has"].(map[string]any)
+		attrs, _ := inner["attr"].([]any)
+		if len(v) != 1 || len(inner) != 2 || len(attrs) == 0 || r.budget < 0 {
+			return v
+		}
+		type object = map[string]any
+		left := inner["left"]
+		size, err := json.Marshal(left)
+		if r.budget -= (len(size) + 50*len(attrs)) * len(attrs); r.budget < 0 || err != nil {
+			return v
+		}
+		all := object{"has": object{"left": left, "attr": attrs[0]}}
+		for i, attr := range attrs[1:] {
+			left = object{".": object{"left": left, "attr": attrs[i]}}
+			all = object{"&&": object{"left": all, "right": object{"has": object{"left": left, "attr": attr}}}}
+		}
+		return all
+	}
+	return v
 }
 
 func staticPolicies(members []member) ([]json.RawMessage, error) {

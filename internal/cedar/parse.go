@@ -29,7 +29,22 @@ func Parse(file string, text []byte) (*Policy, diag.List) {
 		})
 		return nil, problems
 	}
-	return newPolicy(src, statements[0].start, trees[0]), problems
+	return newPolicy(src, statements, 0, trees[0]), problems
+}
+
+// ParseSet reads a text that may hold several statements, as the service
+// accepts them in one policy version. Each policy's Text is the whole text. The
+// list of policies is empty if and only if that of problems has errors.
+func ParseSet(file string, text []byte) ([]*Policy, diag.List) {
+	src, statements, trees, problems := parseAll(file, text)
+	if problems.Err() != nil {
+		return nil, problems
+	}
+	policies := make([]*Policy, len(trees))
+	for i := range trees {
+		policies[i] = newPolicy(src, statements, i, trees[i])
+	}
+	return policies, problems
 }
 
 // parseAll reads one or more statements of a text that a user wrote.
@@ -53,7 +68,7 @@ func parseAll(file string, text []byte) (source, []statement, []*ast.Policy, dia
 		return src, nil, nil, problems
 	}
 	trees, engineErr := src.trees()
-	if engineErr != nil {
+	if engineErr != nil || len(trees) != len(statements) {
 		problems.Add(src.engineProblem(engineErr))
 		return src, nil, nil, problems
 	}
@@ -88,6 +103,10 @@ var enginePosition = regexp.MustCompile(`^(?:parser error: )?(?:parse error at )
 // words are the best there are then.
 func (s source) engineProblem(err error) diag.Problem {
 	p := diag.Problem{Position: diag.Position{File: s.file, Line: 1, Column: 1}, Rule: "cedar-syntax"}
+	if err == nil {
+		p.Message = "the Cedar engine reads another number of statements"
+		return p
+	}
 	p.Message = strings.TrimPrefix(err.Error(), "parser error: ")
 	if m := enginePosition.FindStringSubmatch(err.Error()); m != nil {
 		p.Line, _ = strconv.Atoi(m[1])

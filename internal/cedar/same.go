@@ -14,7 +14,7 @@ import (
 // a != b is !(a == b), and several conditions are one, so a text that was
 // printed from its parsed form is still the same.
 func (p *Policy) Same(stored string) bool {
-	if stored == p.text {
+	if stored == p.text && p.alone {
 		return true
 	}
 	trees, err := parseStored(stored)

@@ -1,6 +1,8 @@
 package cedar
 
 import (
+	"fmt"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/policypin/policypin/diag"
@@ -72,7 +74,7 @@ func (s source) checkText(problems *diag.List) {
 			if i+1 == len(s.text) || s.text[i+1] != '\n' {
 				problems.Errorf(s.at(i), "control-character", "carriage return without a line feed")
 			}
-		case r < ' ' && r != '\t' && r != '\n', r == 0x7f:
+		case r < ' ' && r != '\t' && r != '\n', r >= 0x7f && r < 0xa0, r == '\u2028', r == '\u2029':
 			problems.Errorf(s.at(i), "control-character", "control character %s", runeName(r))
 		}
 		if len(*problems) >= maxProblems {
@@ -84,10 +86,7 @@ func (s source) checkText(problems *diag.List) {
 // maxProblems bounds a list for a file of nothing but problems.
 const maxProblems = 100
 
-func runeName(r rune) string {
-	const hex = "0123456789ABCDEF"
-	return "U+" + string([]byte{hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15]})
-}
+func runeName(r rune) string { return fmt.Sprintf("U+%04X", r) }
 
 // bidiControl tells whether r changes the direction of text: the Bidi_Control
 // property of Unicode.
@@ -204,7 +203,7 @@ var single = [utf8.RuneSelf]bool{
 }
 
 func quoteRune(r rune) string {
-	if r < ' ' || r == 0x7f || bidiControl(r) || r == '\ufeff' {
+	if !unicode.IsPrint(r) {
 		return runeName(r)
 	}
 	return "'" + string(r) + "'"

@@ -20,8 +20,8 @@ func (s *Schema) Validate(p *Policy) diag.List {
 	}
 	// Only a policy with problems pays for the positions of its parts.
 	c := check{schema: s, policy: p, budget: maxTrialNodes}
-	if statements, err := p.statements(sourceLimits); err == nil && len(statements) == 1 {
-		c.statement = statements[0]
+	if statements, err := p.statements(sourceLimits); err == nil {
+		c.statement = statements[p.index]
 	}
 	c.names()
 	c.engine(flatten(err))
