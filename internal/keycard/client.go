@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -99,12 +100,8 @@ func (c *caller) remember(id string) {
 func (c *caller) doubts(q *request) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, id := range q.ids {
-		if c.own[id] {
-			return true
-		}
-	}
-	return false
+	own := func(id string) bool { return c.own[id] }
+	return slices.ContainsFunc(q.ids, own) || slices.ContainsFunc(q.refs, own)
 }
 
 // do sends q until it is answered for good, by the rules of [reply.judge], and
@@ -116,7 +113,7 @@ func (c *caller) do(ctx context.Context, q *request) (attempts int, err error) {
 	for {
 		token, err := c.auth.token(ctx)
 		if err != nil {
-			return attempts, fmt.Errorf("%s: %w", q.op(), err)
+			return attempts, fmt.Errorf("%s: %w", c.op(q), err)
 		}
 		attempts++
 		a := c.attempt(ctx, q, token, attempts)
@@ -163,15 +160,18 @@ func (c *caller) do(ctx context.Context, q *request) (attempts int, err error) {
 func (c *caller) failure(q *request, a *reply, v verdict) error {
 	var err error
 	if a.err != nil {
-		err = fmt.Errorf("%s (request id %s): %w", q.op(), a.requestID, a.err)
+		err = fmt.Errorf("%s (request id %s): %w", c.op(q), a.requestID, a.err)
 	} else {
-		err = c.answerError(q.op(), a)
+		err = c.answerError(c.op(q), a)
 	}
 	if v == lost {
 		return fmt.Errorf("%w: %w", ErrAmbiguous, err)
 	}
 	return err
 }
+
+// op names q in errors.
+func (c *caller) op(q *request) string { return c.secrets.redact(q.op()) }
 
 // attempt sends q once and reads the whole answer.
 func (c *caller) attempt(ctx context.Context, q *request, token string, n int) *reply {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"strings"
 	"time"
 )
@@ -29,8 +30,12 @@ func (t *tokenCommand) fetch(ctx context.Context) (string, time.Duration, error)
 	err := cmd.Run()
 	// What the command printed is secret, even where it isn't a token.
 	printed := strings.Fields(stdout.String())
+	if errors.Is(err, exec.ErrWaitDelay) {
+		err = nil // it ended well, but a child of its own lives on
+	}
 	if err != nil {
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		var exit *exec.ExitError
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) && !(errors.As(err, &exit) && exit.Exited()) {
 			err = fmt.Errorf("no end within %v", t.c.timeout)
 		}
 		return "", 0, t.failed(err.Error(), &stderr, printed)

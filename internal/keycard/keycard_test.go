@@ -3,6 +3,8 @@ package keycard
 import (
 	"context"
 	"encoding/json"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -85,3 +87,5 @@ func TestASingleRead(t *testing.T) {
 		t.Errorf("got %+v", p)
 	}
 }
+
+func discard() *log.Logger { return log.New(io.Discard, "", 0) }

@@ -11,11 +11,12 @@ import (
 // A request is one operation of the API. Sending it may take several attempts.
 type request struct {
 	method  string
-	path    string // below the base URL, escaped, without query
-	query   string // encoded
-	body    []byte // JSON, or nil
-	ifMatch string // ETag, verbatim; "" sends none
-	ids     []string
+	path    string   // below the base URL, escaped, without query
+	query   string   // encoded
+	body    []byte   // JSON, or nil
+	ifMatch string   // ETag, verbatim; "" sends none
+	ids     []string // in the path
+	refs    []string // in the body
 	// decode reads the body of a success.
 	decode func(body []byte, header http.Header) error
 }
@@ -24,7 +25,7 @@ type request struct {
 // API has no idempotency key; PATCH and DELETE of it can be repeated.
 func (q *request) creates() bool { return q.method == http.MethodPost }
 
-// op names the request in errors.
+// op is method and path.
 func (q *request) op() string { return q.method + " " + q.path }
 
 // names is what the ids after these words are called in errors.

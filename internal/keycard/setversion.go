@@ -159,6 +159,9 @@ func (c *Client) CreateSetVersion(ctx context.Context, setID, schemaVersion stri
 	if err != nil {
 		return nil, err
 	}
+	for _, e := range sent {
+		q.refs = append(q.refs, e.PolicyID, e.VersionID)
+	}
 	body := map[string]any{"schema_version": schemaVersion, "manifest": map[string]any{"entries": sent}}
 	if err := q.setBody(body); err != nil {
 		return nil, err
