@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -185,6 +186,12 @@ func (r *Repo) createRef(name string, value Hash) error {
 		return fmt.Errorf("%s: %w", name, fs.ErrExist)
 	case !errors.Is(err, plumbing.ErrReferenceNotFound):
 		return err
+	}
+	// A packed ref "a" doesn't keep the file system from having "a/b".
+	for above := path.Dir(name); above != "refs"; above = path.Dir(above) {
+		if _, err := r.store.Reference(plumbing.ReferenceName(above)); err == nil {
+			return fmt.Errorf("%s is a ref, so %s can't be one", above, name)
+		}
 	}
 	if err := os.Rename(file+".lock", file); err != nil {
 		return err
