@@ -138,7 +138,8 @@ func (f *Fault) matches(r *http.Request) bool {
 	if f.method != "*" && f.method != r.Method {
 		return false
 	}
-	return matchSegments(f.path, strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/"))
+	segments, err := pathSegments(r.URL)
+	return err == nil && matchSegments(f.path, segments)
 }
 
 // matchSegments goes back to the last … only, which is enough, so that no
