@@ -1,13 +1,12 @@
 package gitstore
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/go-git/go-git/v5/config"
+	format "github.com/go-git/go-git/v5/plumbing/format/config"
 )
 
 // A location is where a repository's parts are, before anything is read.
@@ -86,14 +85,14 @@ func (at location) workTree(dir string, getenv func(string) string) (string, err
 	linked := at.commonDir != at.gitDir
 	if !linked {
 		// In a linked work tree git ignores both settings: they are the main one's.
-		cfg, err := at.coreConfig()
+		core, err := at.core()
 		if err != nil {
 			return "", err
 		}
-		if cfg.Core.Worktree != "" {
-			return realPath(absIn(at.gitDir, cfg.Core.Worktree))
+		if top := core.Option("worktree"); top != "" {
+			return realPath(absIn(at.gitDir, top))
 		}
-		if cfg.Core.IsBare {
+		if configBool(core.Option("bare")) {
 			return "", nil
 		}
 	}
@@ -124,39 +123,21 @@ func (at location) workTree(dir string, getenv func(string) string) (string, err
 	return dir, nil
 }
 
-// coreConfig reads the repository's configuration, and over it the work
-// tree's own (extensions.worktreeConfig), which sparse checkouts use.
-func (at location) coreConfig() (*config.Config, error) {
-	text, err := os.ReadFile(filepath.Join(at.commonDir, "config"))
-	if err != nil && !os.IsNotExist(err) {
-		return nil, err
-	}
-	cfg, err := config.ReadConfig(bytes.NewReader(text))
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", filepath.Join(at.commonDir, "config"), err)
-	}
-	if !configBool(cfg.Raw.Section("extensions").Option("worktreeConfig")) {
-		return cfg, nil
-	}
-	own, err := os.ReadFile(filepath.Join(at.gitDir, "config.worktree"))
-	if os.IsNotExist(err) {
-		return cfg, nil
-	}
+// core reads the core section of the repository's configuration, and over it
+// that of the work tree's own (extensions.worktreeConfig), which sparse
+// checkouts use.
+func (at location) core() (*format.Section, error) {
+	common := filepath.Join(at.commonDir, "config")
+	settings, err := readSettings(common)
 	if err != nil {
 		return nil, err
 	}
-	both := bytes.Join([][]byte{text, own}, []byte("\n"))
-	return config.ReadConfig(bytes.NewReader(both))
-}
-
-// configBool reads a boolean as git-config(1) does; a bare key, which is true
-// there, reaches us as "".
-func configBool(s string) bool {
-	switch strings.ToLower(s) {
-	case "true", "yes", "on", "1":
-		return true
+	if configBool(settings.Section("extensions").Option("worktreeConfig")) {
+		if settings, err = readSettings(common, filepath.Join(at.gitDir, "config.worktree")); err != nil {
+			return nil, err
+		}
 	}
-	return false
+	return settings.Section("core"), nil
 }
 
 // isGitDir tells whether dir looks like a Git directory, by the test that git

@@ -10,16 +10,16 @@ import (
 // checkFormat refuses repositories whose objects or refs can't be read
 // (gitrepository-layout(5) and git-config(1), extensions.*).
 func (s *store) checkFormat() error {
-	cfg, err := s.Storage.Config()
+	settings, err := s.settings()
 	if err != nil {
-		return fmt.Errorf("reading the configuration: %w", err)
+		return err
 	}
-	switch v := cfg.Raw.Section("core").Option("repositoryformatversion"); v {
+	switch v := settings.Section("core").Option("repositoryformatversion"); v {
 	case "", "0", "1":
 	default:
 		return fmt.Errorf("%w: repository format version %s; use a clone made by an older git", ErrUnsupported, v)
 	}
-	for _, o := range cfg.Raw.Section("extensions").Options {
+	for _, o := range settings.Section("extensions").Options {
 		switch strings.ToLower(o.Key) {
 		case "objectformat":
 			if !strings.EqualFold(o.Value, "sha1") {

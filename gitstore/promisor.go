@@ -20,14 +20,14 @@ type promisor struct {
 
 // promisorOf returns the promisor of a clone, nil if it isn't partial.
 func (s *store) promisorOf(g gitProcess) (*promisor, error) {
-	cfg, err := s.Storage.Config()
+	settings, err := s.settings()
 	if err != nil {
 		return nil, err
 	}
-	if name := cfg.Raw.Section("extensions").Option("partialClone"); name != "" {
+	if name := settings.Section("extensions").Option("partialClone"); name != "" {
 		return &promisor{g, name}, nil
 	}
-	for _, remote := range cfg.Raw.Section("remote").Subsections {
+	for _, remote := range settings.Section("remote").Subsections {
 		if configBool(remote.Option("promisor")) {
 			return &promisor{g, remote.Name}, nil
 		}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/go-git/go-billy/v5"
 	"github.com/go-git/go-billy/v5/osfs"
-	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/plumbing/storer"
@@ -98,23 +97,6 @@ func (s *store) Close() error {
 		errs = append(errs, a.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// Config returns the configuration without the extensions, which go-git would
-// refuse; [store.checkFormat] has judged them.
-func (s *store) Config() (*config.Config, error) {
-	cfg, err := s.Storage.Config()
-	if err != nil {
-		return nil, err
-	}
-	cfg.Raw.RemoveSection("extensions")
-	return cfg, nil
-}
-
-// SetConfig refuses: policypin never writes a repository's configuration, and
-// what Config returns lacks the extensions.
-func (s *store) SetConfig(*config.Config) error {
-	return errors.New("the repository's configuration is read-only here")
 }
 
 // EncodedObject returns an object of at most [maxObjectBytes] in memory, with
