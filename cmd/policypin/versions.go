@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -81,10 +82,12 @@ func (o *zoneOptions) flags() []cli.Flag {
 
 // A zoneView is a target's zone with the pins of the target.
 type zoneView struct {
-	target manifest.Target
-	reader *keycard.Reader
-	origin gitstore.Origin // nil outside Git
-	closes []func()
+	w       *world
+	project *project
+	target  manifest.Target
+	reader  *keycard.Reader
+	pins    originChoice
+	closes  []func()
 }
 
 func (v *zoneView) close() {
@@ -93,42 +96,31 @@ func (v *zoneView) close() {
 	}
 }
 
-// viewZone opens a target's zone for reading, and its pins if there is a
-// repository.
+// viewZone opens a target's zone for reading.
 func (w *world) viewZone(opts zoneOptions) (v *zoneView, err error) {
-	v = &zoneView{}
+	v = &zoneView{w: w, pins: opts.origin}
 	defer func() {
 		if err != nil {
 			v.close()
 		}
 	}()
-	p, err := w.findProject()
-	if err != nil {
+	if v.project, err = w.findProject(); err != nil {
 		return v, err
 	}
-	v.closes = append(v.closes, p.close)
-	proj, err := p.projectFile()
+	v.closes = append(v.closes, v.project.close)
+	proj, err := v.project.projectFile()
 	if err != nil {
 		return v, err
 	}
 	if v.target, err = w.target(proj); err != nil {
 		return v, err
 	}
-	r, done, err := w.readZone(p, v.target, opts.apiURL)
+	r, done, err := w.readZone(v.project, v.target, opts.apiURL)
 	if err != nil {
 		return v, err
 	}
 	v.reader = r
 	v.closes = append(v.closes, done)
-	if p.repo == nil {
-		return v, nil
-	}
-	origin, err := w.origin(p, v.target, opts.origin)
-	if err != nil {
-		return v, err
-	}
-	v.origin = origin
-	v.closes = append(v.closes, func() { origin.Close() })
 	return v, nil
 }
 
@@ -196,13 +188,20 @@ func isActive(set *keycard.PolicySet, v *keycard.PolicySetVersion) bool {
 	return set.ActiveVersionID == v.ID || set.ActiveVersionID == "" && v.Active != nil && *v.Active
 }
 
-// pinsOf reads the pins of a set for these version numbers, by version id.
+// pinsOf reads the pins of a set for these version numbers, by version id. What
+// the zone says is shown without them too, outside Git and without a remote.
 func (v *zoneView) pinsOf(ctx context.Context, set string, numbers ...int) (map[string]*gitstore.Pin, error) {
 	found := map[string]*gitstore.Pin{}
-	if v.origin == nil {
+	origin, err := v.w.origin(v.project, v.target, v.pins)
+	if errors.Is(err, gitstore.ErrNoRepository) || errors.Is(err, gitstore.ErrNoRemote) && v.pins.remote == "" {
+		v.w.say("note: pins are not shown: %s", report.Clean(err.Error()))
 		return found, nil
 	}
-	refs, err := v.origin.Refs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer origin.Close()
+	refs, err := origin.Refs(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +219,7 @@ func (v *zoneView) pinsOf(ctx context.Context, set string, numbers ...int) (map[
 	if len(read) == 0 {
 		return found, nil
 	}
-	pins, err := v.origin.ReadPins(ctx, read)
+	pins, err := origin.ReadPins(ctx, read)
 	if err != nil {
 		return nil, err
 	}

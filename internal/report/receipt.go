@@ -54,6 +54,9 @@ func ReceiptText(w io.Writer, style Style, r *publish.Receipt) error {
 			p.line("  %s v%d is pinned as %s", Clean(s.Name), s.Version, Clean(s.Tag))
 		}
 	}
+	if a := r.Activation; a != nil {
+		p.line("  %s v%d is active", Clean(a.Set), a.Version)
+	}
 	return p.err
 }
 
