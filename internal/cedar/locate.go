@@ -18,6 +18,7 @@ type finding struct {
 	message string
 	node    ast.IsNode
 	offset  int
+	actions []string // for which it is so, if the message is about the context
 }
 
 // A locator finds the parts of one condition that cause the validator's
@@ -101,7 +102,7 @@ func (l *locator) descend(n ast.IsNode, at *span, guards []ast.IsNode, messages 
 			if strings.HasPrefix(message, "unexpected type: expected Bool ") {
 				offset = at.start
 			}
-			l.found = append(l.found, finding{message, n, offset})
+			l.found = append(l.found, finding{message: message, node: n, offset: offset})
 		}
 	}
 }

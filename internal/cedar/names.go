@@ -275,6 +275,7 @@ func (s *Schema) index() {
 	for uid, action := range s.resolved.Actions {
 		s.actionTypes[uid.Type] = true
 		if action.AppliesTo != nil {
+			s.contexts++
 			s.collect(action.AppliesTo.Context)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,6 +25,7 @@ type Schema struct {
 
 	actionTypes map[types.EntityType]bool
 	attributes  map[string]bool // the names of all attributes, of whatever type
+	contexts    int             // how many actions have one
 }
 
 // ParseSchema reads a schema in Cedar's syntax. The schema is nil if and only
@@ -82,9 +84,10 @@ func (s source) schemaSyntax(err error) diag.Problem {
 var quotedName = regexp.MustCompile(`"((?:[^"\\]|\\.)+)"`)
 
 // mention finds the last place where the schema says the name that an error
-// without a position is about.
+// without a position is about. Such errors go from the outside in, so their
+// last name is the nearest.
 func (s source) mention(tokens []token, err error) diag.Position {
-	for _, m := range quotedName.FindAllStringSubmatch(err.Error(), -1) {
+	for _, m := range slices.Backward(quotedName.FindAllStringSubmatch(err.Error(), -1)) {
 		name := m[1][strings.LastIndexByte(m[1], ':')+1:]
 		for i := len(tokens) - 1; i >= 0; i-- {
 			if word := s.text[tokens[i].start:tokens[i].end]; word == name || word == `"`+name+`"` {
@@ -222,9 +225,11 @@ func (m measure) of(namespace types.Path, t ast.IsType) extent {
 		}
 		e.depth++
 	case ast.TypeRef:
-		for _, name := range []types.Path{qualify(namespace, types.Path(t)), types.Path(t)} {
-			e.add(m.named(name))
+		name := qualify(namespace, types.Path(t))
+		if _, ok := m.common[name]; !ok {
+			name = types.Path(t)
 		}
+		e.add(m.named(name))
 	}
 	return e
 }

@@ -61,26 +61,54 @@ func (c *check) engine(errs []error) {
 		}
 		findings = append(findings, l.found...)
 	}
-	for _, f := range findings {
+	for _, f := range mergeActions(findings) {
 		c.reword(f)
 	}
-	c.mergeActions()
+	inapplicable := false
 	for _, err := range errs {
 		message := err.Error()
 		switch {
 		case handled[message], strings.HasPrefix(message, "unrecognized "):
 			// An unknown name has been reported by names, with its place.
 		case aboutScope(message):
-			// The official engine accepts such a policy and warns. After an
-			// unknown name it says nothing new.
-			if c.problems.Errors() == 0 {
-				c.problems.Warnf(c.policy.Position(), "cedar-no-applicable-action",
-					"policy never applies: no action takes this principal and this resource")
-			}
+			inapplicable = true
 		default:
 			c.reword(finding{message: message, offset: c.policy.start})
 		}
 	}
+	// The official engine accepts such a policy and warns. Beside an error, it
+	// says nothing new.
+	if inapplicable && c.problems.Errors() == 0 {
+		c.problems.Warnf(c.policy.Position(), "cedar-no-applicable-action",
+			"policy never applies: no action takes this principal and this resource")
+	}
+}
+
+// mergeActions makes one finding of those that differ in the action only: the
+// engine checks a condition once for each action, with a context each.
+func mergeActions(findings []finding) []finding {
+	type key struct {
+		offset  int
+		message string
+	}
+	var merged []finding
+	index := map[key]int{}
+	for _, f := range findings {
+		what, action, ok := strings.Cut(f.message, inContextFor)
+		if !ok {
+			merged = append(merged, f)
+			continue
+		}
+		f.message, f.actions = what+"`", []string{strings.TrimSuffix(action, " not found")}
+		k := key{f.offset, f.message}
+		if i, ok := index[k]; ok {
+			merged[i].actions = append(merged[i].actions, f.actions[0])
+			continue
+		}
+		index[k] = len(merged)
+		merged = append(merged, f)
+	}
+	return merged
 }
 
 // reword gives a message its rule, and words without the engine's internals.
@@ -89,14 +117,20 @@ func (c *check) reword(f finding) {
 	access, isAccess := f.node.(ast.NodeTypeAccess)
 	switch {
 	case strings.HasPrefix(f.message, "attribute "):
-		attr, fix := quoted[0], ""
+		owners := quoted[1:]
+		attr, fix, owner := quoted[0], "", ownerText(owners)
 		if isAccess {
 			attr = string(access.Value)
-			fix = didYouMean(attr, c.schema.attributesOf(access.Arg, ownerOf(f.message)))
+			fix = didYouMean(attr, c.schema.attributesOf(access.Arg, append(f.actions, append(owners, "")...)[0]))
 		}
-		message := fmt.Sprintf("%s has no attribute `%s`", ownerText(quoted[1:]), attr)
-		if _, action, ok := strings.Cut(f.message, inContextFor); ok {
-			message = contextAttribute + attr + "` for " + strings.TrimSuffix(action, " not found")
+		if isAccess && f.actions != nil && root(access.Arg) == "context" {
+			var p printer
+			p.node(access.Arg)
+			owner = clip(p.String())
+		}
+		message := fmt.Sprintf("%s has no attribute `%s`", owner, attr)
+		if owner != "record" {
+			message += c.forActions(f.actions)
 		}
 		c.add(f.offset, "cedar-unknown-attribute", message, fix)
 	case strings.HasPrefix(f.message, unsafeAttribute):
@@ -130,46 +164,32 @@ const (
 	extensionValue  = "error during extension function argument validation: "
 )
 
-const contextAttribute = "context has no attribute `"
+// forActions names the actions that a finding is about, unless it is all.
+func (c *check) forActions(actions []string) string {
+	if len(actions) == 0 || len(actions) == c.schema.contexts {
+		return ""
+	}
+	slices.Sort(actions)
+	more := ""
+	if len(actions) > 3 {
+		more = fmt.Sprintf(" and %d more", len(actions)-3)
+		actions = actions[:3]
+	}
+	return " for " + strings.Join(actions, ", ") + more
+}
 
-// mergeActions makes one problem of those that differ in the action only: the
-// engine checks a condition once for each action, with a context each.
-func (c *check) mergeActions() {
-	type key struct {
-		diag.Position
-		attr string
-	}
-	actions := map[key][]string{}
-	var merged diag.List
-	for _, p := range c.problems {
-		attr, action, ok := strings.Cut(strings.TrimPrefix(p.Message, contextAttribute), "` for ")
-		if !ok || !strings.HasPrefix(p.Message, contextAttribute) {
-			merged.Add(p)
-			continue
-		}
-		k := key{p.Position, attr}
-		if actions[k] == nil {
-			p.Message = contextAttribute + attr + "`"
-			merged.Add(p)
-		}
-		if !slices.Contains(actions[k], action) {
-			actions[k] = append(actions[k], action)
+// root returns the variable that a path of attributes starts from, or "".
+func root(n ast.IsNode) string {
+	for {
+		switch m := n.(type) {
+		case ast.NodeTypeAccess:
+			n = m.Arg
+		case ast.NodeTypeVariable:
+			return string(m.Name)
+		default:
+			return ""
 		}
 	}
-	for i, p := range merged {
-		attr := strings.TrimSuffix(strings.TrimPrefix(p.Message, contextAttribute), "`")
-		list := actions[key{p.Position, attr}]
-		if len(list) > 0 && len(list) < len(c.schema.resolved.Actions) {
-			slices.Sort(list)
-			more := ""
-			if len(list) > 3 {
-				more = fmt.Sprintf(" and %d more", len(list)-3)
-				list = list[:3]
-			}
-			merged[i].Message += " for " + strings.Join(list, ", ") + more
-		}
-	}
-	c.problems = merged
 }
 
 // plainTypes replaces the names that the engine has for kinds of types.
@@ -203,14 +223,6 @@ func ownerText(types []string) string {
 		return types[0]
 	}
 	return strings.Join(types, " or ")
-}
-
-// ownerOf returns the entity type or the action that a message is about.
-func ownerOf(message string) string {
-	if _, action, ok := strings.Cut(message, inContextFor); ok {
-		return strings.TrimSuffix(action, " not found")
-	}
-	return append(backquoted(message), "")[1]
 }
 
 // flatten lists the errors that were joined into one.
