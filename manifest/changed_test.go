@@ -21,6 +21,11 @@ func (f loggingFS) Open(name string) (fs.File, error) {
 	return f.MapFS.Open(name)
 }
 
+func (f loggingFS) ReadFile(name string) ([]byte, error) {
+	*f.opened = append(*f.opened, name)
+	return f.MapFS.ReadFile(name)
+}
+
 func TestLoadChanged(t *testing.T) {
 	const set, read, other = "policy-sets/agents.yaml", "policies/read.cedar", "policies/deny-dcr.cedar"
 	broken := "permit (principal"

@@ -259,6 +259,24 @@ func TestLoadWithoutProjectFile(t *testing.T) {
 	}
 }
 
+// LoadProject needs nothing but the project file.
+func TestLoadProject(t *testing.T) {
+	alone := files{ProjectFile: goodFiles[ProjectFile]}.fs(t)
+	p, problems, err := LoadProject(alone)
+	if err != nil || len(problems) > 0 {
+		t.Fatal(err, problems)
+	}
+	if d := compareProjects(p, goodFiles.load(t).Project); len(d) > 0 {
+		t.Errorf("it differs from Load's: %v", d)
+	}
+	if p, problems, err := LoadProject(files{ProjectFile: "[]"}.fs(t)); p != nil || problems.Errors() != 1 || err != nil {
+		t.Errorf("got %v, %v, %v", p, problems, err)
+	}
+	if _, _, err := LoadProject(fstest.MapFS{}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v, want fs.ErrNotExist", err)
+	}
+}
+
 // A folder that can't be read must not pass for one without manifests.
 func TestLoadReportsIOErrors(t *testing.T) {
 	fsys := brokenFS{goodFiles.fs(t), ""}
@@ -285,9 +303,32 @@ func (f brokenFS) Open(name string) (fs.File, error) {
 	return f.MapFS.Open(name)
 }
 
+func (f brokenFS) ReadFile(name string) ([]byte, error) {
+	if name == f.broken {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errOnFire}
+	}
+	return f.MapFS.ReadFile(name)
+}
+
 func (f brokenFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	if name == f.broken {
 		return nil, &fs.PathError{Op: "readdir", Path: name, Err: errOnFire}
 	}
 	return f.MapFS.ReadDir(name)
+}
+
+// A file system with nothing but Open is read with a limit on every file, and
+// means the same.
+func TestLoadFromAPlainFS(t *testing.T) {
+	plain := struct{ fs.FS }{goodFiles.fs(t)}
+	tree, problems, err := Load(plain)
+	if err != nil || len(problems) > 0 {
+		t.Fatal(err, problems)
+	}
+	if got := digestOf(t, tree, "agents"); got != agentsDigest {
+		t.Errorf("got %s, want %s", got, agentsDigest)
+	}
+	if _, _, err := LoadChanged(plain, []string{"policies/read.cedar"}); err != nil {
+		t.Error(err)
+	}
 }

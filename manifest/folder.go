@@ -27,9 +27,15 @@ type listing struct {
 type folders struct {
 	fsys     fs.FS
 	listings map[string]listing
-	// direct asks about single files without listing their folders, which is
-	// dearer in a Git index than opening them.
+	// direct asks about single files without listing their folders, unless that
+	// has been done anyway. With thousands of files in a folder it is cheaper.
 	direct bool
+}
+
+// alone tells whether to ask about a file without its folder.
+func (f *folders) alone(file string) bool {
+	_, listed := f.listings[path.Dir(file)]
+	return f.direct && !listed
 }
 
 func (f *folders) list(dir string) listing {
@@ -85,7 +91,7 @@ func (f *folders) lookup(file string) (fs.DirEntry, error) {
 
 // exists tells whether something has the name, be it readable or not.
 func (f *folders) exists(file string) bool {
-	if f.direct {
+	if f.alone(file) {
 		_, err := fs.Lstat(f.fsys, file)
 		return !errors.Is(err, fs.ErrNotExist)
 	}
@@ -95,7 +101,7 @@ func (f *folders) exists(file string) bool {
 
 // symlinked tells whether a file is a symbolic link or below one.
 func (f *folders) symlinked(file string) bool {
-	if f.direct {
+	if f.alone(file) {
 		info, err := fs.Lstat(f.fsys, file)
 		return err == nil && info.Mode()&fs.ModeSymlink != 0
 	}

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -71,16 +72,18 @@ func TestFilesOverTheirLimits(t *testing.T) {
 	} {
 		fsys := goodFiles.fs(t)
 		fsys[file] = big(limit)
-		_, problems, err := Load(fsys)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found := false
-		for _, p := range problems {
-			found = found || p.Rule == "file-too-large" && p.File == file
-		}
-		if !found {
-			t.Errorf("%s: got %v", file, problems)
+		for _, fsys := range []fs.FS{fsys, struct{ fs.FS }{fsys}} {
+			_, problems, err := Load(fsys)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := false
+			for _, p := range problems {
+				found = found || p.Rule == "file-too-large" && p.File == file
+			}
+			if !found {
+				t.Errorf("%s: got %v", file, problems)
+			}
 		}
 	}
 }

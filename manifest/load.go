@@ -81,7 +81,7 @@ func (l *loader) sorted() diag.List {
 }
 
 func (l *loader) readProject() error {
-	if e, err := l.lookup(ProjectFile); err == nil && e.Type()&fs.ModeSymlink != 0 {
+	if l.symlinked(ProjectFile) {
 		l.problems.Errorf(diag.Position{File: ProjectFile}, "symlink", "the project file is a symbolic link")
 		return nil
 	}

@@ -23,8 +23,27 @@ const (
 // errTooLarge is returned by readFile for a file over its limit.
 var errTooLarge = errors.New("file is too large")
 
-// readFile reads at most limit bytes, whatever size the file claims to have.
+// readFile reads a file of at most limit bytes. A file system with a ReadFile of
+// its own has a limit of its own; asking it for the size first would make a Git
+// tree look up every object twice.
 func readFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
+	if whole, ok := fsys.(fs.ReadFileFS); ok {
+		data, err := whole.ReadFile(name)
+		if err == nil && int64(len(data)) > limit {
+			return nil, fmt.Errorf("%w: %d bytes, the limit is %d", errTooLarge, len(data), limit)
+		}
+		if err == nil {
+			return data, nil
+		}
+		if info, statErr := fs.Stat(fsys, name); statErr != nil || info.IsDir() || info.Size() <= limit {
+			return nil, err
+		}
+	}
+	return readPart(fsys, name, limit)
+}
+
+// readPart is readFile for a file whose claims about its size are not believed.
+func readPart(fsys fs.FS, name string, limit int64) ([]byte, error) {
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, err
