@@ -96,14 +96,6 @@ func New(cfg Config, zoneID string) (*Client, error) {
 // ZoneID is the zone of this client.
 func (r *Reader) ZoneID() string { return r.zone }
 
-// LookupFor is how long a create whose answer was lost should be looked up
-// before it is repeated, since replicas of the service lag.
-func (r *Reader) LookupFor() time.Duration { return r.c.lookupFor }
-
 // Secrets are the values that must not be shown: the configured client secret
 // or bearer, and the access tokens fetched so far. The client id is no secret.
 func (r *Reader) Secrets() []string { return r.c.secrets.list() }
-
-// Redact returns text with all [Reader.Secrets] replaced by ***, in their plain,
-// percent-encoded, base64 and hex forms.
-func (r *Reader) Redact(text string) string { return r.c.secrets.redact(text) }

@@ -153,7 +153,7 @@ func TestSecretsAreReported(t *testing.T) {
 	if !slices.Equal(told, want) {
 		t.Errorf("told %q, want %q", told, want)
 	}
-	if got, want := c.Redact("id "+testID+", token tok-2."), "id "+testID+", token ***."; got != want {
+	if got, want := c.c.secrets.redact("id "+testID+", token tok-2."), "id "+testID+", token ***."; got != want {
 		t.Errorf("got %q, want %q: the client id is no secret", got, want)
 	}
 	for range 3 * maxRotated {
