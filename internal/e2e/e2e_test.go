@@ -29,7 +29,7 @@ var binary string
 func TestMain(m *testing.M) {
 	flag.Parse()
 	// The runs mostly wait for a dead holder's lock, not for a processor.
-	flag.Set("test.parallel", "6")
+	flag.Set("test.parallel", "10")
 	dir, err := os.MkdirTemp("", "policypin-e2e-")
 	if err != nil {
 		panic(err)
@@ -336,7 +336,7 @@ func env(zoneURL string, more ...string) []string {
 // patientLock is for runs one after another, after a kill: the dead holder's
 // lock is taken over soon.
 var patientLock = []string{
-	"POLICYPIN_TEST_LOCK_RENEW=200ms", "POLICYPIN_TEST_LOCK_EXPIRE=1400ms", "POLICYPIN_TEST_LOCK_TAKEOVER=1500ms",
+	"POLICYPIN_TEST_LOCK_RENEW=1s", "POLICYPIN_TEST_LOCK_EXPIRE=5s", "POLICYPIN_TEST_LOCK_TAKEOVER=5100ms",
 }
 
 // fairLock is for runs at the same time.
