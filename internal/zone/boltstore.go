@@ -156,6 +156,7 @@ func syncDir(dir string) {
 }
 
 func (f *file) view(fn func(reader) error) error {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	err := f.db.View(func(tx *bbolt.Tx) error { return fn(boltReader{tx}) })
 	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
 		return errClosed
@@ -191,6 +192,7 @@ func (f *file) close() error {
 // write is the goroutine that commits.
 func (f *file) write() {
 	defer close(f.done)
+	debug.SetPanicOnFault(true)
 	for first := range f.requests {
 		batch := append(make([]*writeRequest, 0, maxBatch), first)
 	waiting:
@@ -219,6 +221,11 @@ func (f *file) write() {
 // commit runs a batch in one transaction. A request that fails changes nothing;
 // an error of the whole undoes all of them.
 func (f *file) commit(batch []*writeRequest) (results []error, err error) {
+	defer func() {
+		if v := recover(); v != nil { // see open
+			err = fmt.Errorf("writing to the store: panic: %v", v)
+		}
+	}()
 	tx, err := f.db.Begin(true)
 	if err != nil {
 		return nil, fmt.Errorf("writing to the store: %w", err)

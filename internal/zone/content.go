@@ -171,7 +171,7 @@ func (t *content) statements(text string) ([]*cedar.Policy, error) {
 		out = append(out, p)
 	}
 	if len(out) == 0 {
-		return nil, errors.New("Cedar JSON without policies")
+		return nil, errors.New("the Cedar JSON has no policies")
 	}
 	return out, nil
 }

@@ -5,7 +5,10 @@
 //
 // Where the API reference is silent, the local zone takes the stricter reading:
 // unknown properties and filters, empty manifests, duplicate policies, wrong
-// hashes and empty Cedar content are refused with 400. It says so in the message.
+// hashes and empty Cedar content are refused with 400. Archived policies, sets
+// and versions can still be read by id, and archived versions stay in the lists
+// of versions. Shadow bindings can be read and are always empty: no documented
+// operation makes one.
 package zone
 
 import (
