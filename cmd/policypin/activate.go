@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/policypin/policypin/internal/publish"
+	"github.com/policypin/policypin/internal/report"
 	"github.com/urfave/cli/v2"
 )
 
@@ -48,7 +49,7 @@ what the pin records. Going back on purpose is not held to the branch's tip.`,
 			if err != nil {
 				return err
 			}
-			return writeReceipt(w, opts.format.value, receipt)
+			return writeReceipt(w, opts.format.value, receipt, report.ActivationText)
 		},
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/policypin/policypin/internal/publish"
@@ -49,7 +50,7 @@ API's address from KEYCARD_API_BASE_URL or --api-url. The local target needs non
 			if err != nil {
 				return err
 			}
-			return writeReceipt(w, opts.format.value, receipt)
+			return writeReceipt(w, opts.format.value, receipt, report.ReceiptText)
 		},
 	}
 }
@@ -102,12 +103,12 @@ func readPlan(name string) (*publish.Plan, error) {
 	return plan, nil
 }
 
-func writeReceipt(w *world, format string, receipt *publish.Receipt) error {
+func writeReceipt(w *world, format string, receipt *publish.Receipt, text func(io.Writer, report.Style, *publish.Receipt) error) error {
 	if format == formatJSON {
 		return report.ReceiptJSON(w.stdout, receipt)
 	}
 	for _, note := range receipt.Notes {
 		w.say("note: %s", report.Clean(note))
 	}
-	return report.ReceiptText(w.stdout, w.style(), receipt)
+	return text(w.stdout, w.style(), receipt)
 }

@@ -31,21 +31,11 @@ func ReceiptText(w io.Writer, style Style, r *publish.Receipt) error {
 			p.line("%s %s: %s", style.paint(sgrYellow, "superseded"), Clean(s.Name), Clean(cmp.Or(s.Reason, "a newer commit says something else")))
 		}
 	}
-	if a := r.Activation; a != nil {
-		switch a.Status {
-		case publish.WasActivated:
-			did = true
-			p.line("%s %s v%d in %s (%s)%s", style.paint(sgrGreen, "activated"), Clean(a.Set), a.Version, Clean(r.Target), Clean(a.VersionID), replaced(a))
-		case publish.Superseded:
-			did = true
-			p.line("%s activation of %s: a newer commit says something else", style.paint(sgrYellow, "superseded"), Clean(a.Set))
-		}
+	if a := r.Activation; a != nil && a.Status != publish.Unchanged {
+		did = true
+		p.activated(r.Target, a)
 	}
 	if did {
-		return p.err
-	}
-	if a := r.Activation; a != nil && len(r.Sets) == 0 {
-		p.line("nothing to do: %s v%d is active in %s", Clean(a.Set), a.Version, Clean(r.Target))
 		return p.err
 	}
 	p.line("nothing to publish")
@@ -58,6 +48,28 @@ func ReceiptText(w io.Writer, style Style, r *publish.Receipt) error {
 		p.line("  %s v%d is active", Clean(a.Set), a.Version)
 	}
 	return p.err
+}
+
+// ActivationText writes the receipt of an activation that published nothing.
+func ActivationText(w io.Writer, style Style, r *publish.Receipt) error {
+	p := &printer{w: w, style: style}
+	switch a := r.Activation; {
+	case a == nil:
+		p.line("nothing to do")
+	case a.Status == publish.Unchanged:
+		p.line("nothing to do: %s v%d is active in %s", Clean(a.Set), a.Version, Clean(r.Target))
+	default:
+		p.activated(r.Target, a)
+	}
+	return p.err
+}
+
+func (p *printer) activated(target string, a *publish.Activated) {
+	if a.Status == publish.Superseded {
+		p.line("%s activation of %s: a newer commit says something else", p.style.paint(sgrYellow, "superseded"), Clean(a.Set))
+		return
+	}
+	p.line("%s %s v%d in %s (%s)%s", p.style.paint(sgrGreen, "activated"), Clean(a.Set), a.Version, Clean(target), Clean(a.VersionID), replaced(a))
 }
 
 // replaced says what decided before.
