@@ -39,6 +39,7 @@ var arrows = map[string][]string{
 	"bench/genrepo":       {},
 	"bench/measure":       {},
 	"bench/countproxy":    {"internal/faultproxy"},
+	"internal/e2e":        {}, // tests alone
 	"internal/faultproxy": {},
 	"internal/gittest":    {},
 }
@@ -71,6 +72,7 @@ var doors = map[string]string{
 var testLibraries = []string{
 	"github.com/rogpeppe/go-internal", // testscript
 	"github.com/gowebpki/jcs",         // the second witness for RFC 8785
+	"golang.org/x/tools/txtar",        // small projects as one text
 }
 
 // TestImports reads the imports of every Go file, whatever system it is built
