@@ -142,6 +142,9 @@ func (r *remote) CheckPush(ctx context.Context) error {
 }
 
 func (r *remote) PushPins(ctx context.Context, pins []*Pin) ([]PushResult, error) {
+	if len(pins) == 0 {
+		return nil, nil
+	}
 	results, err := r.pushPins(ctx, pins)
 	if err != nil {
 		return results, err

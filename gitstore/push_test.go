@@ -346,3 +346,20 @@ func TestLocalHead(t *testing.T) {
 		t.Errorf("a pin of a missing commit: got %v, %v", results, err)
 	}
 }
+
+// Only the tag is sent: its commit must be on the remote.
+func TestPinOfACommitThatWasNotPushed(t *testing.T) {
+	s := newSite(t, 1)
+	commit := s.commit(map[string]string{"a": "a"})
+	o := origin(t, openRepo(t, s.work, nil), RemoteOptions{})
+	results, err := o.PushPins(t.Context(), []*Pin{pinOf(t, commit, "agents", 1)})
+	if err != nil || results[0].Err == nil || !strings.Contains(results[0].Err.Error(), "missing necessary objects") {
+		t.Errorf("got %v, %v", results, err)
+	}
+	if out := gittest.Git(t, s.work, "tag") + gittest.Git(t, s.bare, "tag"); out != "" {
+		t.Errorf("a tag was made: %s", out)
+	}
+	if results, err := o.PushPins(t.Context(), nil); len(results) != 0 || err != nil {
+		t.Errorf("no pins: got %v, %v", results, err)
+	}
+}

@@ -36,9 +36,13 @@ var ErrNoRemote = errors.New("no such remote")
 // Remote opens a remote. No request is made yet. The error wraps
 // [ErrNoRemote] if there is none.
 //
-// The URL may be https, http, ssh, file, or a path. See credentials for what
-// authenticates http; ssh uses the agent, or the default key files, and
-// known_hosts.
+// The URL may be https, http, ssh, file, or a path. Requests over http are
+// authenticated by the first of POLICYPIN_GIT_TOKEN, GITHUB_TOKEN (only to
+// GITHUB_SERVER_URL, by default github.com), the user in the URL, and Git's
+// http.extraheader; if there is none and the server asks, by Git's credential
+// helpers. Credentials are never sent over plain http, except to this machine.
+// ssh takes keys from the agent and from the default files, and knows hosts by
+// known_hosts; GIT_SSH_COMMAND is not used.
 func (r *Repo) Remote(opts RemoteOptions) (Origin, error) {
 	if opts.Getenv == nil {
 		opts.Getenv = func(string) string { return "" }
