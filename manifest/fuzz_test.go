@@ -75,7 +75,7 @@ func FuzzProject(f *testing.F) {
 		checkTree(&Tree{Project: p}, &more)
 		checkPositions(t, fstest.MapFS{ProjectFile: &fstest.MapFile{Data: data}}, more)
 		for _, target := range p.Targets {
-			if problems.Errors() == 0 && (badWord(target.ZoneID) != "" || badWord(target.Pins) != "") {
+			if problems.Errors() == 0 && (badID(target.ZoneID) != "" || badWord(target.Pins) != "") {
 				t.Errorf("accepted target %+v", target)
 			}
 		}

@@ -15,8 +15,8 @@ const (
 	// maxEncodedSet is how long a set's name may be in a tag name, where other
 	// bytes than [A-Za-z0-9_-] take three.
 	maxEncodedSet = 200
-	// maxWordBytes is the most for target names, zone ids and pins, which become
-	// parts of ref names: together they stay below the 255 bytes of a file name.
+	// maxWordBytes is the most for target names and pins, which become parts of
+	// ref names: together they stay below the 255 bytes of a file name.
 	maxWordBytes = 100
 	maxPathBytes = 1024
 )
@@ -55,8 +55,26 @@ func badSetName(s string) string {
 	return ""
 }
 
-// badWord says what is wrong with a target's name, a zone id or pins, which
-// become parts of ref names, or returns "".
+// maxIDBytes is the most that the API takes for a cursor, the only opaque value
+// whose length it documents.
+const maxIDBytes = 255
+
+// badID says what is wrong with an id of the API, or returns "". Ids are opaque:
+// nothing is asked of their form but that they can be seen and copied.
+func badID(s string) string {
+	switch {
+	case s == "":
+		return "is empty"
+	case len(s) > maxIDBytes:
+		return "is longer than 255 bytes"
+	case strings.ContainsFunc(s, unicode.IsSpace):
+		return "has a space"
+	}
+	return unprintable(s)
+}
+
+// badWord says what is wrong with a target's name or pins, which become parts of
+// ref names, or returns "".
 func badWord(s string) string {
 	switch {
 	case s == "":

@@ -266,7 +266,7 @@ func (d *decoder) target(name string, n *yaml.Node, p *Project) (Target, bool) {
 		bad    func(string) string
 		decode func(*yaml.Node, string) (string, bool)
 	}{
-		{"zone_id", &t.ZoneID, badWord, d.literal},
+		{"zone_id", &t.ZoneID, badID, d.literal},
 		{"branch", &t.Branch, badBranch, d.text},
 		{"pins", &t.Pins, badWord, d.text},
 		{"active", &t.Active, badSetName, d.text},

@@ -105,9 +105,13 @@ func TestJSONSchemasHaveTheParsersValues(t *testing.T) {
 			t.Errorf("default of %s: got %s, want %s", name, gotJSON, wantJSON)
 		}
 	}
-	for name, o := range map[string]object{"word": project.Definitions["word"], "id": set.Definitions["id"]} {
-		if o.MaxLength != maxWordBytes {
-			t.Errorf("length of %s: got %d, want %d", name, o.MaxLength, maxWordBytes)
+	for name, got := range map[string][2]int{
+		"word":           {project.Definitions["word"].MaxLength, maxWordBytes},
+		"a zone's id":    {project.Definitions["id"].MaxLength, maxIDBytes},
+		"a policy's ids": {set.Definitions["id"].MaxLength, maxIDBytes},
+	} {
+		if got[0] != got[1] {
+			t.Errorf("length of %s: got %d, want %d", name, got[0], got[1])
 		}
 	}
 	if got := set.Definitions["name"].MaxLength; got != maxNameBytes {

@@ -234,7 +234,7 @@ func (d *decoder) id(n *yaml.Node, field string) string {
 	if !ok {
 		return ""
 	}
-	if bad := badWord(s); bad != "" {
+	if bad := badID(s); bad != "" {
 		d.errorf(n, "bad-name", "", "the %s %s %s", field, quote(s), bad)
 		return ""
 	}
