@@ -109,7 +109,8 @@ func (w *world) conclude(ctx context.Context, err error) int {
 		return statusOK
 	}
 	status, lines, hints := explain(err)
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	if ctx.Err() != nil && status == statusFailed {
+		// Whatever failed, it failed because the run was told to end.
 		status, hints = statusInterrupted, nil
 		lines = []string{"interrupted"}
 	}

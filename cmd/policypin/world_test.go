@@ -81,3 +81,33 @@ func TestFolderOfC(t *testing.T) {
 		}
 	}
 }
+
+func TestConfirm(t *testing.T) {
+	for _, tt := range []struct {
+		answer string
+		want   bool
+	}{
+		{"y\n", true}, {"Yes\r\n", true}, {" y \n", true}, {"\n", false}, {"n\n", false}, {"yeah\n", false}, {"", false}, {"y", false},
+	} {
+		var errs bytes.Buffer
+		outer := &world{getenv: func(string) string { return "" }, stdin: strings.NewReader(tt.answer), stdout: io.Discard, stderr: &errs}
+		if got := outer.guarded().confirm("really\x1b[2J? "); got != tt.want {
+			t.Errorf("%q: got %v, want %v", tt.answer, got, tt.want)
+		}
+		if got, want := errs.String(), `really\x1b[2J? `; got != want {
+			t.Errorf("got question %q, want %q", got, want)
+		}
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
+
+// A result that could not be written is a failure.
+func TestBrokenStdoutIsAFailure(t *testing.T) {
+	w := &world{getenv: func(string) string { return "" }, stdin: strings.NewReader(""), stdout: full{}, stderr: io.Discard, dir: t.TempDir()}
+	if got := run(t.Context(), w, []string{"version"}); got != statusFailed {
+		t.Errorf("got status %d, want %d", got, statusFailed)
+	}
+}
