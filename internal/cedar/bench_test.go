@@ -60,21 +60,20 @@ func BenchmarkValidate(b *testing.B) {
 	}
 }
 
-// BenchmarkValidateAll is what "validate" does with 10,000 policies, less the
+// BenchmarkParseAndValidate is what "validate" does with each policy, less the
 // reading of files, on all cores.
-func BenchmarkValidateAll(b *testing.B) {
+func BenchmarkParseAndValidate(b *testing.B) {
 	s := zoneSchema(b, "2026-06-18")
-	list := sources(10_000)
-	for b.Loop() {
-		b.RunParallel(func(pb *testing.PB) {
-			for i := 0; pb.Next(); i++ {
-				p, problems := Parse("a.cedar", list[i%len(list)])
-				if p == nil || s.Validate(p) != nil {
-					b.Error(problems)
-				}
+	list := sources(1000)
+	b.RunParallel(func(pb *testing.PB) {
+		for i := 0; pb.Next(); i++ {
+			p, problems := Parse("a.cedar", list[i%len(list)])
+			if p == nil || s.Validate(p) != nil {
+				b.Error(problems)
+				return
 			}
-		})
-	}
+		}
+	})
 }
 
 func BenchmarkSame(b *testing.B) {

@@ -1,6 +1,16 @@
 // Package cedar is the one door to the Cedar engine: it parses sources, gives
 // them digests, validates them against a schema, and points every problem at a
 // line and column of the user's file.
+//
+// The rules of its problems, which never change once released:
+//
+//	byte-order-mark, not-utf8, control-character, bidi-control
+//	cedar-syntax, cedar-template, cedar-integer-range
+//	cedar-no-statement, cedar-several-statements, cedar-too-large, cedar-too-deep
+//	cedar-unknown-attribute, cedar-unknown-entity-type, cedar-unknown-action
+//	cedar-unknown-enum-id, cedar-unsafe-optional, cedar-unsafe-tag, cedar-type
+//	cedar-empty-set, cedar-extension, cedar-no-applicable-action
+//	schema-syntax, schema-invalid, schema-too-large, schema-too-deep
 package cedar
 
 import (

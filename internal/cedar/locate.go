@@ -10,8 +10,10 @@ import (
 )
 
 // maxTrialNodes bounds what finding the positions in one policy may cost, in
-// nodes that the validator visits. Past it, problems point at the condition.
-const maxTrialNodes = 200_000
+// nodes that the validator visits, each once for every combination of principal,
+// action and resource types. It is about a second. Past it, problems point at
+// what was found so far.
+const maxTrialNodes = 4_000_000
 
 // A finding is a message of the validator and the part that causes it.
 type finding struct {

@@ -276,9 +276,11 @@ func (s *Schema) index() {
 		s.actionTypes[uid.Type] = true
 		if action.AppliesTo != nil {
 			s.contexts++
+			s.environments += len(action.AppliesTo.Principals) * len(action.AppliesTo.Resources)
 			s.collect(action.AppliesTo.Context)
 		}
 	}
+	s.environments = max(s.environments, 1)
 	for _, e := range s.resolved.Entities {
 		s.collect(e.Shape)
 		s.collect(e.Tags)

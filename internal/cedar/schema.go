@@ -26,6 +26,8 @@ type Schema struct {
 	actionTypes map[types.EntityType]bool
 	attributes  map[string]bool // the names of all attributes, of whatever type
 	contexts    int             // how many actions have one
+
+	environments int // combinations of principal, action and resource types, at least 1
 }
 
 // ParseSchema reads a schema in Cedar's syntax. The schema is nil if and only

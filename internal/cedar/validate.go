@@ -19,7 +19,7 @@ func (s *Schema) Validate(p *Policy) diag.List {
 		return nil
 	}
 	// Only a policy with problems pays for the positions of its parts.
-	c := check{schema: s, policy: p, budget: maxTrialNodes}
+	c := check{schema: s, policy: p, budget: maxTrialNodes / s.environments}
 	if statements, err := p.statements(sourceLimits); err == nil {
 		c.statement = statements[p.index]
 	}
@@ -137,7 +137,7 @@ func (c *check) reword(f finding) {
 		fix := ""
 		if isAccess {
 			var p printer
-			p.node(ast.NodeTypeHas{StrOpNode: access.StrOpNode})
+			p.node(ast.NodeTypeHas(access))
 			fix = "test it first: " + clip(p.String()) + " && …"
 		}
 		c.add(f.offset, "cedar-unsafe-optional", fmt.Sprintf("attribute `%s` is optional and may be missing here", quoted[0]), fix)
