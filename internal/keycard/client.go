@@ -95,6 +95,13 @@ func (c *caller) remember(id string) {
 	c.mu.Unlock()
 }
 
+// forget undoes remember: a 404 for an archived set is no lag.
+func (c *caller) forget(id string) {
+	c.mu.Lock()
+	delete(c.own, id)
+	c.mu.Unlock()
+}
+
 // doubts tells whether a 404 for q may come from a replica that lags behind a
 // create of this client. Any other 404 is final.
 func (c *caller) doubts(q *request) bool {

@@ -139,6 +139,9 @@ func (c *Client) ArchivePolicySet(ctx context.Context, s *PolicySet) (*PolicySet
 	}
 	q.ifMatch = s.ETag
 	out, attempts, err := c.policySet(ctx, &q)
+	if err == nil {
+		c.c.forget(s.ID)
+	}
 	if attempts == 1 || !refused(err) {
 		return out, err
 	}
