@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func newTLSServer(t *testing.T) string {
@@ -228,3 +230,93 @@ func TestATransportNeedsNoCredential(t *testing.T) {
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestTimeouts(t *testing.T) {
+	release := make(chan struct{})
+	s, cfg := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		select { // answers too late
+		case <-release:
+		case <-r.Context().Done():
+		}
+	})
+	t.Cleanup(func() { close(release) })
+	cfg.Timeout = 30 * time.Millisecond
+	cfg.MaxRetries = 1
+	c := client(t, cfg)
+	if err := read(c); err == nil || !strings.Contains(err.Error(), "no complete answer within 30ms") {
+		t.Errorf("read: got %v", err)
+	}
+	if got := s.count(); got != 2 {
+		t.Errorf("read: got %d attempts, want 2", got)
+	}
+	if err := create(c); !errors.Is(err, ErrAmbiguous) {
+		t.Errorf("create: got %v, want ErrAmbiguous", err)
+	}
+	if got := s.count(); got != 3 {
+		t.Errorf("create: got %d attempts, want 1", got-2)
+	}
+}
+
+func TestASlowBodyRunsIntoTheTimeout(t *testing.T) {
+	release := make(chan struct{})
+	_, cfg := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, `{"id":`)
+		w.(http.Flusher).Flush()
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	})
+	t.Cleanup(func() { close(release) })
+	cfg.Timeout = 30 * time.Millisecond
+	cfg.MaxRetries = -1
+	if err := read(client(t, cfg)); err == nil || !strings.Contains(err.Error(), "no complete answer within") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAnEndlessBodyIsCutOff(t *testing.T) {
+	s, cfg := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		chunk := []byte(strings.Repeat(" ", 1<<20))
+		for {
+			if _, err := w.Write(chunk); err != nil {
+				return
+			}
+		}
+	})
+	cfg.Timeout = time.Minute
+	c := client(t, cfg)
+	if err := read(c); !errors.Is(err, errTooLarge) || errors.Is(err, ErrAmbiguous) {
+		t.Errorf("read: got %v, want %v", err, errTooLarge)
+	}
+	if got := s.count(); got != 1 {
+		t.Errorf("read: got %d attempts, want 1", got)
+	}
+	if err := create(c); !errors.Is(err, errTooLarge) || !errors.Is(err, ErrAmbiguous) {
+		t.Errorf("create: got %v, want %v and ErrAmbiguous", err, errTooLarge)
+	}
+}
+
+func TestTheContextIsHonoured(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	release := make(chan struct{})
+	s, cfg := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		cancel()
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	})
+	t.Cleanup(func() { close(release) })
+	_, err := client(t, cfg).CreatePolicy(ctx, "n", "")
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, ErrAmbiguous) {
+		t.Errorf("a create under way: got %v, want Canceled and ErrAmbiguous", err)
+	}
+	_, err = client(t, cfg).CreatePolicy(ctx, "n", "")
+	if !errors.Is(err, context.Canceled) || errors.Is(err, ErrAmbiguous) {
+		t.Errorf("a create that didn't begin: got %v, want Canceled alone", err)
+	}
+	if got := s.count(); got != 1 {
+		t.Errorf("got %d requests, want 1", got)
+	}
+}
