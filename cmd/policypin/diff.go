@@ -98,10 +98,12 @@ Layout alone is no change for --exit-code.`,
 	}
 }
 
-// A side is one of the two states that are compared. It has a tree or a live
-// version, or neither where nothing was there yet.
+// A side is one of the two states that are compared: files of a commit, of the
+// index or on disk, or the live version of a zone. fsys is nil where the project
+// wasn't there yet.
 type side struct {
 	label  string
+	fsys   fs.FS
 	commit gitstore.Hash
 	tree   *manifest.Tree
 	live   *liveSet
@@ -122,11 +124,19 @@ func compare(ctx context.Context, w *world, opts diffOptions, from, to string) (
 	if err != nil {
 		return doc, err
 	}
+	load, err := p.loader(a, b)
+	if err != nil {
+		return doc, err
+	}
+	for _, s := range []*side{a, b} {
+		if err := w.loadSide(s, load); err != nil {
+			return doc, err
+		}
+	}
 	doc.From, doc.To = a.report(), b.report()
-	switch {
-	case a.live == nil && b.live == nil:
+	if a.live == nil && b.live == nil {
 		doc.Diff = manifest.Compare(a.tree, b.tree)
-	default:
+	} else {
 		doc.Diff, err = compareLive(a, b)
 	}
 	return doc, err
@@ -140,71 +150,86 @@ func (s *side) report() report.Side {
 	return r
 }
 
-// side reads one state. A file with problems doesn't hide what changed in the
-// others, so problems are counted on stderr; only a project file that can't be
-// used at all stops the comparison.
+// side finds one state, and reads it if it is a zone.
 func (w *world) side(ctx context.Context, p *project, opts diffOptions, name string) (*side, error) {
 	s := &side{label: name}
-	if target, ok := strings.CutPrefix(name, zonePrefix); ok {
-		live, err := w.liveSide(ctx, p, target, opts.apiURL)
-		s.live = live
-		return s, err
+	var err error
+	target, zone := strings.CutPrefix(name, zonePrefix)
+	switch {
+	case zone:
+		s.live, err = w.liveSide(ctx, p, target, opts.apiURL)
+	case name == workTreeSide:
+		s.fsys, err = p.workTree()
+	case name == indexSide:
+		s.fsys, err = p.index()
+	default:
+		s.fsys, s.commit, err = p.at(name)
+		if short := pinNumber.FindStringSubmatch(name); short != nil && errors.Is(err, gitstore.ErrNoRevision) {
+			s.fsys, s.commit, err = w.atPin(ctx, p, short[1], short[2])
+		}
 	}
-	tree, commit, problems, err := w.state(ctx, p, name)
+	if missing(err) { // the project's folder wasn't there yet
+		s.fsys, err = nil, nil
+	}
+	return s, err
+}
+
+// A loadFunc reads a project as manifest.Load does.
+type loadFunc func(fs.FS) (*manifest.Tree, diag.List, error)
+
+// loader chooses how much of two states is read. What differs between two
+// commits, or between HEAD and the index, is known from Git without reading a
+// file, so that the work is that of the change and not that of the project. A
+// changed project file may change what belongs to it, so everything is read.
+func (p *project) loader(a, b *side) (loadFunc, error) {
+	if a.fsys == nil || b.fsys == nil {
+		return manifest.Load, nil
+	}
+	var changes []gitstore.PathChange
+	var err error
+	switch {
+	case !a.commit.IsZero() && !b.commit.IsZero():
+		changes, err = p.repo.ChangedPaths(a.commit, b.commit, p.rel)
+	case a.label == "HEAD" && b.label == indexSide:
+		changes, err = p.repo.StagedPaths(p.rel)
+	default:
+		return manifest.Load, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	if tree == nil && problems.Err() != nil {
-		return nil, problems
+	paths := make([]string, len(changes))
+	for i, c := range changes {
+		if c.Path == manifest.ProjectFile {
+			return manifest.Load, nil
+		}
+		paths[i] = c.Path
 	}
-	if n := problems.Errors(); n > 0 {
-		w.say("note: %s has errors (%d); policypin validate shows them", report.Clean(name), n)
-	}
-	s.tree, s.commit = tree, commit
-	return s, nil
+	return func(fsys fs.FS) (*manifest.Tree, diag.List, error) { return manifest.LoadChanged(fsys, paths) }, nil
 }
 
-// state loads the project at a revision, a pin, in the index or on disk. The
-// tree is nil without problems where there is no project file.
-func (w *world) state(ctx context.Context, p *project, name string) (*manifest.Tree, gitstore.Hash, diag.List, error) {
-	var none gitstore.Hash
-	switch name {
-	case workTreeSide:
-		fsys, err := p.workTree()
-		if err != nil {
-			return nil, none, nil, err
-		}
-		tree, problems, err := manifest.Load(fsys)
-		return tree, none, problems, absent(err)
-	case indexSide:
-		fsys, err := p.index()
-		if err != nil {
-			return nil, none, nil, err
-		}
-		tree, problems, err := manifest.Load(fsys)
-		return tree, none, problems, absent(err)
-	}
-	fsys, commit, err := p.at(name)
-	if short := pinNumber.FindStringSubmatch(name); short != nil && errors.Is(err, gitstore.ErrNoRevision) {
-		fsys, commit, err = w.atPin(ctx, p, short[1], short[2])
-	}
-	if missing(err) {
-		return nil, commit, nil, nil // the project's folder wasn't there yet
-	}
-	if err != nil {
-		return nil, none, nil, err
-	}
-	tree, problems, err := manifest.Load(fsys)
-	return tree, commit, problems, absent(err)
-}
-
-// absent drops the error of a project file that isn't there: everything is
-// added then, or removed.
-func absent(err error) error {
-	if missing(err) {
+// loadSide reads a state. A file with problems doesn't hide what changed in the
+// others, so problems are counted on stderr; only a project file that can't be
+// used at all stops the comparison.
+func (w *world) loadSide(s *side, load loadFunc) error {
+	if s.fsys == nil {
 		return nil
 	}
-	return err
+	tree, problems, err := load(s.fsys)
+	if missing(err) {
+		return nil // a folder without a project file: everything was added since, or removed
+	}
+	if err != nil {
+		return err
+	}
+	if tree == nil {
+		return problems
+	}
+	if n := problems.Errors(); n > 0 {
+		w.say("note: %s has errors (%d); policypin validate shows them", report.Clean(s.label), n)
+	}
+	s.tree = tree
+	return nil
 }
 
 // pinNumber is the short name of a pin.

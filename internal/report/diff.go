@@ -8,7 +8,9 @@ import (
 	"github.com/policypin/policypin/manifest"
 )
 
-// A Diff is what changed between two states of a project.
+// A Diff is what changed between two states of a project. Set digests are not
+// part of what is shown: they need every source of a set, and a diff reads only
+// what changed.
 type Diff struct {
 	From, To Side
 	manifest.Diff
@@ -96,9 +98,6 @@ func (p *printer) set(s manifest.SetDiff) {
 	case s.Kind == manifest.Added || s.Kind == manifest.Removed:
 		head += ": " + s.Kind
 	}
-	if s.From != s.To && !s.From.IsZero() && !s.To.IsZero() {
-		head += p.style.paint(sgrDim, "  set digest "+s.From.Short()+" → "+s.To.Short())
-	}
 	p.line("%s", head)
 	p.changes("    ", s.Fields)
 	for _, e := range s.Entries {
@@ -179,13 +178,11 @@ type changeJSON struct {
 }
 
 type setDiffJSON struct {
-	Set        string          `json:"set"`
-	Was        string          `json:"was"`
-	Kind       string          `json:"kind"`
-	FromDigest string          `json:"from_set_digest"`
-	ToDigest   string          `json:"to_set_digest"`
-	Fields     []changeJSON    `json:"fields"`
-	Entries    []entryDiffJSON `json:"entries"`
+	Set     string          `json:"set"`
+	Was     string          `json:"was"`
+	Kind    string          `json:"kind"`
+	Fields  []changeJSON    `json:"fields"`
+	Entries []entryDiffJSON `json:"entries"`
 }
 
 type entryDiffJSON struct {
@@ -207,7 +204,6 @@ func DiffJSON(w io.Writer, d Diff) error {
 	for _, s := range d.Sets {
 		set := setDiffJSON{
 			Set: s.Name, Was: s.Was, Kind: s.Kind, Fields: changesJSON(s.Fields), Entries: []entryDiffJSON{},
-			FromDigest: digestOrEmpty(s.From), ToDigest: digestOrEmpty(s.To),
 		}
 		for _, e := range s.Entries {
 			set.Entries = append(set.Entries, entryDiffJSON{
@@ -226,11 +222,4 @@ func changesJSON(changes []manifest.Change) []changeJSON {
 		out = append(out, changeJSON(c))
 	}
 	return out
-}
-
-func digestOrEmpty(d manifest.Digest) string {
-	if d.IsZero() {
-		return ""
-	}
-	return d.String()
 }
