@@ -32,7 +32,7 @@ var arrows = map[string][]string{
 	"internal/cedar":      {"diag", "internal/jcs"},
 	"manifest":            {"diag", "internal/cedar", "internal/jcs"},
 	"gitstore":            {},
-	"internal/keycard":    {},
+	"internal/keycard":    {"internal/redact"},
 	"internal/zone":       {"diag", "internal/cedar", "internal/jcs", "internal/jws"},
 	"internal/publish":    {"diag", "gitstore", "internal/cedar", "internal/jcs", "internal/keycard", "manifest"},
 	"internal/report":     {"diag", "gitstore", "internal/keycard", "internal/publish", "manifest"},
