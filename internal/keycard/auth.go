@@ -219,7 +219,7 @@ func (k *credentials) exchange(ctx context.Context, call *tokenTrip) (*oauth2.To
 	case token.TokenType != "" && !strings.EqualFold(token.TokenType, "bearer"):
 		return nil, fmt.Errorf("token_type %q is not Bearer", token.TokenType)
 	}
-	k.c.secrets.rotate(token.AccessToken)
+	k.c.secrets.add(token.AccessToken)
 	return token, nil
 }
 

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/policypin/policypin/internal/redact"
 )
 
 // maxStderr bounds what is repeated of a failed command's complaints.
@@ -48,7 +50,7 @@ func (t *tokenCommand) fetch(ctx context.Context) (string, time.Duration, error)
 		}
 		return "", 0, t.failed(what, &stderr, printed)
 	}
-	t.c.secrets.rotate(token)
+	t.c.secrets.add(token)
 	return token, defaultLifetime, nil
 }
 
@@ -58,9 +60,9 @@ func (t *tokenCommand) failed(what string, stderr *capped, printed []string) err
 	text := "token command: " + what
 	if s := strings.TrimSpace(stderr.String()); s != "" {
 		s = t.c.secrets.redact(s)
-		if r := replacer(printed); r != nil {
-			s = r.Replace(s)
-		}
+		var also redact.Secrets
+		also.Add(printed...)
+		s = also.String(s)
 		if len(s) > maxStderr {
 			s = clip(s)
 		}

@@ -9,19 +9,24 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/policypin/policypin/internal/redact"
 )
+
+var percent = regexp.MustCompile(`%[0-9A-F]{2}`)
 
 // echoes are the ways in which a server could repeat a secret.
 var echoes = map[string]func(string) string{
 	"plain":           func(s string) string { return s },
 	"query":           url.QueryEscape,
 	"path":            url.PathEscape,
-	"lower escapes":   func(s string) string { return lowerEscapes(url.QueryEscape(s)) },
+	"lower escapes":   func(s string) string { return percent.ReplaceAllStringFunc(url.QueryEscape(s), strings.ToLower) },
 	"hex":             func(s string) string { return hex.EncodeToString([]byte(s)) },
 	"base64":          func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) },
 	"base64 url":      func(s string) string { return base64.URLEncoding.EncodeToString([]byte(s)) },
@@ -40,12 +45,14 @@ var echoes = map[string]func(string) string{
 
 // leaks tells whether text holds any recognizable form of secret.
 func leaks(text, secret string) bool {
-	for _, form := range forms(secret) {
-		if strings.Contains(text, form) {
+	for _, echo := range echoes {
+		if strings.Contains(text, echo(secret)) {
 			return true
 		}
 	}
-	return false
+	var known redact.Secrets
+	known.Add(secret)
+	return known.String(text) != text
 }
 
 func TestSecretsAreNeverInErrorsOrTraces(t *testing.T) {
@@ -111,8 +118,8 @@ func TestSecretsInWhatIsNotHTTP(t *testing.T) {
 	})
 	cfg.MaxRetries = -1
 	err := read(client(t, cfg))
-	if err == nil || leaks(err.Error(), cfg.Token) || !strings.Contains(err.Error(), mask) {
-		t.Errorf("got %v, want an error with %s", err, mask)
+	if err == nil || leaks(err.Error(), cfg.Token) || !strings.Contains(err.Error(), redact.Mask) {
+		t.Errorf("got %v, want an error with %s", err, redact.Mask)
 	}
 }
 
@@ -155,15 +162,6 @@ func TestSecretsAreReported(t *testing.T) {
 	}
 	if got, want := c.c.secrets.redact("id "+testID+", token tok-2."), "id "+testID+", token ***."; got != want {
 		t.Errorf("got %q, want %q: the client id is no secret", got, want)
-	}
-	for range 3 * maxRotated {
-		c.c.auth.expire(fmt.Sprintf("tok-%d", tokens.Load()))
-		if err := read(c); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got, want := len(c.Secrets()), 1+maxRotated; got != want {
-		t.Errorf("after many tokens: got %d secrets, want %d", got, want)
 	}
 }
 
