@@ -127,6 +127,9 @@ func (w *world) readLog(ctx context.Context, origin gitstore.Origin, t manifest.
 			return nil, fmt.Errorf("no pins of policy set %q for target %s in %s", set, t.Name, origin.Name())
 		}
 	}
+	if limit > 0 {
+		all = newest(all, limit+1)
+	}
 	pins, err := origin.ReadPins(ctx, all)
 	if err != nil {
 		return nil, err
@@ -149,6 +152,18 @@ func (w *world) readLog(ctx context.Context, origin gitstore.Origin, t manifest.
 		out = out[:limit]
 	}
 	return out, nil
+}
+
+// newest leaves the last n pins of each set: the order of time is only known
+// from the pins themselves, but within a set it is that of the numbers.
+func newest(refs []gitstore.PinRef, n int) []gitstore.PinRef {
+	var kept []gitstore.PinRef
+	for i, ref := range refs { // sorted by set and number
+		if i+n >= len(refs) || refs[i+n].Set != ref.Set {
+			kept = append(kept, ref)
+		}
+	}
+	return kept
 }
 
 // row is what the log shows of a pin. A commit that the clone lacks has no

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"golang.org/x/term"
 )
@@ -27,13 +26,11 @@ func mainStatus() int {
 		dir = "."
 	}
 	w := &world{
-		stdin:   os.Stdin,
-		stdout:  os.Stdout,
-		stderr:  os.Stderr,
-		getenv:  os.Getenv,
-		environ: os.Environ,
-		dir:     dir,
-		now:     time.Now,
+		stdin:  os.Stdin,
+		stdout: os.Stdout,
+		stderr: os.Stderr,
+		getenv: os.Getenv,
+		dir:    dir,
 		terminal: terminals{
 			stdin:  term.IsTerminal(int(os.Stdin.Fd())),
 			stdout: term.IsTerminal(int(os.Stdout.Fd())),

@@ -3,7 +3,6 @@ package main
 import (
 	"io"
 	"path/filepath"
-	"time"
 
 	"github.com/policypin/policypin/internal/redact"
 	"github.com/policypin/policypin/internal/report"
@@ -14,9 +13,7 @@ type world struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
-	environ        func() []string
 	dir            string // absolute; -C is applied to it
-	now            func() time.Time
 	terminal       terminals
 
 	global  globals

@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"time"
 )
 
 // A result is what one command line gave.
@@ -24,13 +23,11 @@ func call(t *testing.T, dir string, env map[string]string, args ...string) resul
 func callIn(ctx context.Context, dir string, env map[string]string, args ...string) result {
 	var out, errs bytes.Buffer
 	w := &world{
-		stdin:   strings.NewReader(""),
-		stdout:  &out,
-		stderr:  &errs,
-		getenv:  func(name string) string { return env[name] },
-		environ: func() []string { return nil },
-		dir:     dir,
-		now:     func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) },
+		stdin:  strings.NewReader(""),
+		stdout: &out,
+		stderr: &errs,
+		getenv: func(name string) string { return env[name] },
+		dir:    dir,
 	}
 	status := run(ctx, w, args)
 	return result{status, out.String(), errs.String()}
