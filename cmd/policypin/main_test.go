@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"flag"
+	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,9 +33,10 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		Setup:               setupScript,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits":   exits,
-			"serve":   serveZone,
-			"replace": replaceIn,
+			"exits":     exits,
+			"serve":     serveZone,
+			"replace":   replaceIn,
+			"interrupt": interrupt,
 		},
 	})
 }
@@ -84,6 +87,38 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("%s ended with status %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+// interrupt runs a command, sends it SIGINT once it has connected to a service
+// that never answers, and checks that it ends with status 130: interrupt COMMAND [ARG…]
+func interrupt(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: interrupt COMMAND [ARG…]")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	defer listener.Close()
+	self, err := exec.LookPath(args[0])
+	ts.Check(err)
+	cmd := exec.Command(self, args[1:]...)
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = []string{
+		"HOME=" + ts.Getenv("HOME"), "GIT_CONFIG_GLOBAL=" + ts.Getenv("GIT_CONFIG_GLOBAL"), "PATH=" + ts.Getenv("PATH"),
+		"KEYCARD_API_TOKEN=not-a-real-token", "KEYCARD_API_BASE_URL=http://" + listener.Addr().String(),
+	}
+	var errs strings.Builder
+	cmd.Stdout, cmd.Stderr = ts.Stdout(), &errs
+	ts.Check(cmd.Start())
+	conn, err := listener.Accept() // and never answer
+	ts.Check(err)
+	defer conn.Close()
+	ts.Check(cmd.Process.Signal(os.Interrupt))
+	err = cmd.Wait()
+	fmt.Fprint(ts.Stderr(), errs.String())
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 130 {
+		ts.Fatalf("ended with %v, want status 130", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -70,7 +71,7 @@ func (w *world) zoneConfig(p *project, t manifest.Target, apiURL string, access 
 		}
 	}
 	if t.Name == localTarget {
-		server, err := openLocalZone(p, t, access)
+		server, err := w.openStore(p, t, access)
 		if err != nil {
 			return cfg, nil, fmt.Errorf("opening the local zone: %w", err)
 		}
@@ -89,6 +90,23 @@ func (w *world) zoneConfig(p *project, t manifest.Target, apiURL string, access 
 		}
 	}
 	return cfg, func() {}, nil
+}
+
+// quietWait is how long one waits for the store without saying so: as long as a
+// command takes that reads or publishes a little.
+const quietWait = time.Second
+
+// openStore opens the local zone, and says so when it has to wait.
+func (w *world) openStore(p *project, t manifest.Target, access storeAccess) (*zone.Server, error) {
+	first := access
+	first.wait = min(access.wait, quietWait)
+	server, err := openLocalZone(p, t, first)
+	if !errors.Is(err, zone.ErrBusy) || access.wait <= quietWait {
+		return server, err
+	}
+	w.say("waiting for another process that has the local zone open")
+	access.wait -= quietWait
+	return openLocalZone(p, t, access)
 }
 
 // openLocalZone opens the store in the common Git directory, so that all work
