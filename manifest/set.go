@@ -206,9 +206,8 @@ func (d *decoder) entry(n *yaml.Node, s *Set) {
 		}
 	}
 	if text, ok := d.text(v["description"], "description"); ok {
-		const maxBytes = 4096 // shown in a console; the service documents no limit
-		if len(text) > maxBytes {
-			d.errorf(v["description"], "bad-value", "", "the description is longer than %d bytes", maxBytes)
+		if bad := badDescription(text); bad != "" {
+			d.errorf(v["description"], "bad-value", "", "the description %s", bad)
 		} else {
 			e.Description = text
 		}
