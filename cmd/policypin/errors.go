@@ -86,6 +86,7 @@ var advice = []struct {
 	{gitstore.ErrLocked, statusRefused, "wait with --lock-wait, or take the lock of a run that is dead with --break-lock"},
 	{gitstore.ErrLockRefused, statusFailed, "allow refs/policypin/lock/* for this identity; without the lock two runs may create a spare version"},
 	{gitstore.ErrPinExists, statusRefused, "pins never move: see both with git show, and find out who wrote the other one"},
+	{gitstore.ErrSigningKey, statusFailed, "--signing-key FILE takes an SSH key, --no-sign leaves pins unsigned"},
 	{gitstore.ErrBadPin, statusFailed, "see it with git cat-file -p; a tag of that name that policypin didn't write must be removed by hand"},
 
 	{keycard.ErrUnauthorized, statusFailed, "check KEYCARD_API_CLIENT_ID and KEYCARD_API_CLIENT_SECRET, or KEYCARD_API_TOKEN, and KEYCARD_API_BASE_URL"},

@@ -14,6 +14,7 @@ import (
 type publishRun struct {
 	publishOptions
 	lock     lockFlags
+	sign     signFlags
 	planFile string
 }
 
@@ -27,7 +28,7 @@ func publishCommand(w *world) *cli.Command {
 with an annotated tag on the commit. Only Git objects of that commit are read,
 never the work tree. Publishing the same again does nothing, and a run that was
 interrupted is finished by the same command. Nothing is activated without
---activate.
+--activate. A new pin is signed with --sign, or if Git's tag.gpgSign says so.
 
 Credentials come from KEYCARD_API_CLIENT_ID and KEYCARD_API_CLIENT_SECRET, from
 KEYCARD_API_TOKEN, or from KEYCARD_API_TOKEN_COMMAND, which prints a token; the
@@ -36,12 +37,13 @@ API's address from KEYCARD_API_BASE_URL or --api-url. The local target needs non
 				"policypin publish",
 				"policypin publish --target production --activate",
 				"policypin publish --target production --activate --plan plan.json",
+				"policypin publish --target production --signing-key ~/.ssh/id_ed25519",
 			},
 			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusRefused, statusInterrupted},
 		}.String(),
 		Flags: append(append([]cli.Flag{
 			&cli.StringFlag{Name: "plan", Usage: "do what the plan in `FILE` says, or nothing", Destination: &opts.planFile},
-		}, opts.publishOptions.flags()...), opts.lock.flags()...),
+		}, append(opts.publishOptions.flags(), opts.sign.flags()...)...), opts.lock.flags()...),
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {
 				return err
@@ -70,6 +72,9 @@ func publishCommit(ctx context.Context, w *world, opts publishRun) (*publish.Rec
 		return nil, err
 	}
 	if popts.Lock, err = opts.lock.build(w); err != nil {
+		return nil, err
+	}
+	if popts.Sign, err = opts.sign.build(w, p.repo); err != nil {
 		return nil, err
 	}
 	if opts.planFile != "" {
