@@ -114,6 +114,31 @@ func (p *Pin) String() string {
 		p.Name, p.Commit.Short(), p.Record.VersionID, p.Record.SetDigest, p.Tagger, p.When.UTC().Format(time.RFC3339))
 }
 
+// Parts of a pin that can be what is wrong with it, see [BadPart].
+const (
+	PartName     = "name"     // the tag's name, or that it isn't the record's
+	PartTag      = "tag"      // the tag object: lightweight, or malformed
+	PartRecord   = "record"   // the JSON in the message
+	PartTrailers = "trailers" // subject or trailers, which say something else
+)
+
+// BadPart tells which part of a pin an error that wraps [ErrBadPin] is about. It
+// is "" for other errors.
+func BadPart(err error) string {
+	if p := (*badPart)(nil); errors.As(err, &p) {
+		return p.part
+	}
+	return ""
+}
+
+type badPart struct {
+	part string
+	err  error
+}
+
+func (p *badPart) Error() string { return p.err.Error() }
+func (p *badPart) Unwrap() error { return p.err }
+
 // parsePin reads a tag object's content as the pin of that name. Its errors
 // wrap [ErrBadPin].
 func parsePin(name string, raw []byte) (*Pin, error) {
@@ -127,25 +152,25 @@ func parsePin(name string, raw []byte) (*Pin, error) {
 func decodePin(name string, raw []byte) (*Pin, error) {
 	ref, ok := parsePinName(name)
 	if !ok {
-		return nil, errors.New("the name doesn't have the form policypin/PINS/SET/vN")
+		return nil, &badPart{PartName, errors.New("the name doesn't have the form policypin/PINS/SET/vN")}
 	}
 	if len(raw) > maxTag {
-		return nil, fmt.Errorf("the tag has %d bytes, more than %d", len(raw), maxTag)
+		return nil, &badPart{PartTag, fmt.Errorf("the tag has %d bytes, more than %d", len(raw), maxTag)}
 	}
 	p := &Pin{PinRef: ref, Raw: raw}
 	header, message, ok := bytes.Cut(raw, []byte("\n\n"))
 	if !ok {
-		return nil, errors.New("the tag has no message")
+		return nil, &badPart{PartTag, errors.New("the tag has no message")}
 	}
 	if err := p.decodeHeader(string(header)); err != nil {
-		return nil, err
+		return nil, &badPart{PartTag, err}
 	}
 	message, p.Signed = cutSignature(message)
 	if err := p.decodeMessage(message); err != nil {
 		return nil, err
 	}
 	if own, err := PinName(p.Pins, p.Record.PolicySet, p.Record.Version); err != nil || own != name {
-		return nil, fmt.Errorf("the record is of %.80q version %d", p.Record.PolicySet, p.Record.Version)
+		return nil, &badPart{PartName, fmt.Errorf("the record is of %.80q version %d", p.Record.PolicySet, p.Record.Version)}
 	}
 	p.Object = toHash(plumbing.ComputeHash(plumbing.TagObject, raw))
 	return p, nil
@@ -202,46 +227,27 @@ func parseTagger(line string) (who string, when time.Time, err error) {
 	return line[:end+1], when, nil
 }
 
-// cutSignature removes a signature that Git appended to the message. As Git
-// does (gpg-interface.c), it takes everything from the last line that starts
-// one.
-func cutSignature(message []byte) ([]byte, bool) {
-	begin := -1
-	for _, mark := range []string{
-		"-----BEGIN PGP SIGNATURE-----",
-		"-----BEGIN PGP MESSAGE-----",
-		"-----BEGIN SSH SIGNATURE-----",
-		"-----BEGIN SIGNED MESSAGE-----",
-	} {
-		begin = max(begin, bytes.LastIndex(message, []byte("\n"+mark)))
-	}
-	if begin < 0 {
-		return message, false
-	}
-	return message[:begin+1], true
-}
-
 // decodeMessage reads subject, record and trailers. What the trailers say must
 // be what the record says: scripts read the one, policypin the other.
 func (p *Pin) decodeMessage(message []byte) error {
 	subject, rest, ok := bytes.Cut(message, []byte("\n\n"))
 	if !ok || bytes.IndexByte(subject, '\n') >= 0 {
-		return errors.New("the message doesn't start with a subject and an empty line")
+		return &badPart{PartTag, errors.New("the message doesn't start with a subject and an empty line")}
 	}
 	end := bytes.LastIndex(rest, []byte("\n}\n\n"))
 	if !bytes.HasPrefix(rest, []byte("{")) || end < 0 {
-		return errors.New("the message has no record")
+		return &badPart{PartRecord, errors.New("the message has no record")}
 	}
 	record, trailers := rest[:end+len("\n}\n")], rest[end+len("\n}\n\n"):]
 	var err error
 	if p.Record, err = decodeRecord(record); err != nil {
-		return err
+		return &badPart{PartRecord, err}
 	}
 	if string(trailers) != p.Record.trailers() {
-		return errors.New("the trailers don't say what the record says")
+		return &badPart{PartTrailers, errors.New("the trailers don't say what the record says")}
 	}
 	if string(subject) != p.Record.subject() {
-		return errors.New("the subject doesn't say what the record says")
+		return &badPart{PartTrailers, errors.New("the subject doesn't say what the record says")}
 	}
 	return nil
 }
@@ -254,10 +260,10 @@ func readPin(s storer.EncodedObjectStorer, ref PinRef) (*Pin, error) {
 		return nil, fmt.Errorf("reading pin %s: %w", ref.Name, err)
 	}
 	if obj.Type() != plumbing.TagObject {
-		return nil, fmt.Errorf("%w: %s: it is a lightweight tag of a %s", ErrBadPin, ref.Name, obj.Type())
+		return nil, fmt.Errorf("%w: %s: %w", ErrBadPin, ref.Name, &badPart{PartTag, fmt.Errorf("it is a lightweight tag of a %s", obj.Type())})
 	}
 	if obj.Size() > maxTag {
-		return nil, fmt.Errorf("%w: %s: the tag has %d bytes, more than %d", ErrBadPin, ref.Name, obj.Size(), maxTag)
+		return nil, fmt.Errorf("%w: %s: %w", ErrBadPin, ref.Name, &badPart{PartTag, fmt.Errorf("the tag has %d bytes, more than %d", obj.Size(), maxTag)})
 	}
 	content, err := obj.Reader()
 	if err != nil {

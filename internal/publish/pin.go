@@ -29,6 +29,9 @@ func (r *run) pinAll(ctx context.Context, sets []*setWork) error {
 			continue
 		}
 		pin, err := gitstore.NewPin(r.target.Pins, r.src.Commit, r.record(w))
+		if err == nil && r.opts.Sign != nil {
+			pin, err = r.opts.Sign(ctx, pin)
+		}
 		if err != nil {
 			return fmt.Errorf("policy set %s: %w", w.name(), err)
 		}

@@ -7,6 +7,7 @@
 package publish
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -49,6 +50,9 @@ type Options struct {
 	// Expected is the plan that was approved, or nil. Publishing anything else
 	// is refused.
 	Expected *Plan
+	// Sign signs a new pin; nil leaves it unsigned. A pin that is there already
+	// keeps what it has.
+	Sign func(context.Context, *gitstore.Pin) (*gitstore.Pin, error)
 	// Lock says how the lock is taken.
 	Lock gitstore.LockOptions
 	// LookupFor is how long a create whose answer was lost is looked up before
