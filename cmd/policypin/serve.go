@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"net"
-	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -25,10 +25,15 @@ type serveOptions struct {
 	generation     int
 	tokenLifetime  time.Duration
 	inlineManifest bool
+	attestation    choice
+	seed           string
 }
 
 func serveCommand(w *world) *cli.Command {
-	opts := serveOptions{clock: oneOf("real", "fixed"), ids: oneOf("random", "sequential")}
+	opts := serveOptions{
+		clock: oneOf("real", "fixed"), ids: oneOf("random", "sequential"),
+		attestation: oneOf(zone.AttestStatement, zone.AttestEnvelope, zone.AttestNone),
+	}
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "run the local zone as an HTTP service",
@@ -38,12 +43,19 @@ failures. Clients send the bearer that --token or KEYCARD_API_TOKEN gives, else
 the one that is printed; KEYCARD_API_CLIENT_ID and KEYCARD_API_CLIENT_SECRET are
 accepted as client credentials. Ends in order on SIGINT or SIGTERM.
 
-A fault is "[METHOD] PATH:STATUS", with @PROBABILITY behind it, and may be given
-more than once.`,
+` + zone.FaultHelp + `
+
+` + zone.SeedHelp + `
+
+Attestations are statements without a signature, as the service's are. As
+envelopes they are signed, with the key that the zone's jwks_uri shows. POST
+/_local/rotate-keys, with the bearer given here, makes new keys and issues every
+attestation anew, as re_signed.`,
 			examples: []string{
 				"policypin serve --db zone.db --zone zone_stg --zone zone_prd",
 				"policypin serve --addr 127.0.0.1:0 --clock fixed --ids sequential",
 				"policypin serve --fault 'POST /…/versions:503@0.1'",
+				"policypin serve --seed seed.json --attestation envelope",
 			},
 			statuses: []int{statusOK, statusFailed, statusUsage},
 		}.String(),
@@ -57,6 +69,8 @@ more than once.`,
 			&cli.GenericFlag{Name: "ids", Usage: "`IDS` are random or sequential", Value: &opts.ids},
 			&cli.IntFlag{Name: "generation", Usage: "speak generation `N` of the API, 2 or 3", Value: 3, Destination: &opts.generation},
 			&cli.DurationFlag{Name: "token-lifetime", Usage: "fetched tokens live for `TIME`; negative leaves it out of the answer (default: 1h)", Destination: &opts.tokenLifetime},
+			&cli.GenericFlag{Name: "attestation", Usage: "`SHAPE` of attestations is statement, envelope or none", Value: &opts.attestation},
+			&cli.StringFlag{Name: "seed", Usage: "start a new store with the policies and sets in `FILE`, JSON or a folder", Destination: &opts.seed},
 			&cli.BoolFlag{Name: "manifests-in-lists", Usage: "put manifests into the list of versions", Destination: &opts.inlineManifest},
 		},
 		Action: func(c *cli.Context) error {
@@ -67,13 +81,6 @@ more than once.`,
 		},
 	}
 }
-
-// Time limits of the server. The zone answers from memory or one file, so a
-// request that takes longer is a client that hangs.
-const (
-	headerTimeout = 10 * time.Second
-	stopTimeout   = 5 * time.Second
-)
 
 func serve(ctx context.Context, w *world, opts serveOptions) error {
 	host, _, err := net.SplitHostPort(opts.addr)
@@ -87,10 +94,16 @@ func serve(ctx context.Context, w *world, opts serveOptions) error {
 		Zones:    opts.zones.Value(),
 		ClientID: w.getenv("KEYCARD_API_CLIENT_ID"), ClientSecret: w.getenv("KEYCARD_API_CLIENT_SECRET"),
 		TokenLifetime: opts.tokenLifetime, FixedClock: opts.clock.value == "fixed", SequentialIDs: opts.ids.value == "sequential",
-		Generation: opts.generation, ManifestsInLists: opts.inlineManifest,
+		Generation: opts.generation, ManifestsInLists: opts.inlineManifest, Attestation: opts.attestation.value,
 	}
 	if opts.db != "" {
 		zoneOpts.Path = resolvePath(w.workDir(), opts.db)
+	}
+	if opts.seed != "" {
+		folder, name := filepath.Split(resolvePath(w.workDir(), opts.seed))
+		if zoneOpts.Seed, err = zone.ReadSeed(os.DirFS(folder), name); err != nil {
+			return err
+		}
 	}
 	for _, rule := range opts.faults.Value() {
 		f, err := zone.ParseFault(rule)
@@ -126,20 +139,5 @@ func serve(ctx context.Context, w *world, opts serveOptions) error {
 		listener.Close()
 		return err
 	}
-	return listenUntil(ctx, &http.Server{Handler: server, ReadHeaderTimeout: headerTimeout}, listener)
-}
-
-// listenUntil serves until ctx ends; requests under way are answered first.
-func listenUntil(ctx context.Context, server *http.Server, listener net.Listener) error {
-	stopped := make(chan error, 1)
-	stop := context.AfterFunc(ctx, func() {
-		limit, cancel := context.WithTimeout(context.Background(), stopTimeout)
-		defer cancel()
-		stopped <- server.Shutdown(limit)
-	})
-	err := server.Serve(listener)
-	if errors.Is(err, http.ErrServerClosed) && !stop() {
-		return <-stopped
-	}
-	return err
+	return server.Serve(ctx, listener)
 }

@@ -108,15 +108,12 @@ func (s *Server) authenticate(r *http.Request) (subject string, err error) {
 		return &apiError{status: http.StatusUnauthorized, message: message,
 			header: http.Header{"Www-Authenticate": {`Bearer realm="local zone"`}}}
 	}
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	token = strings.TrimSpace(token)
-	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+	token := bearer(r)
+	if token == "" {
 		return "", fail("a bearer token is required")
 	}
-	for _, t := range s.opts.Tokens {
-		if t != "" && equalSecret(token, t) {
-			return localUser, nil
-		}
+	if s.ready(token) {
+		return localUser, nil
 	}
 	claims, ok := s.verify(token)
 	switch {
@@ -126,6 +123,25 @@ func (s *Server) authenticate(r *http.Request) (subject string, err error) {
 		return "", fail("the token has expired")
 	}
 	return claims.Subject, nil
+}
+
+// bearer is the token of a request; "" if it has none.
+func bearer(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+// ready tells whether a token is one that the server was started with.
+func (s *Server) ready(token string) bool {
+	for _, t := range s.opts.Tokens {
+		if t != "" && equalSecret(token, t) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *Server) sign(c tokenClaims) string {

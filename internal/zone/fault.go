@@ -19,7 +19,8 @@ of one segment and … (or ...) for any number of segments.
 
 KIND is one of
   STATUS         answer with this status (400 to 599) and do nothing; ARG is sent
-                 as Retry-After: a number of seconds, or a duration such as 200ms
+                 as Retry-After: a number of seconds, or a duration such as 200ms;
+                 +retry or +no-retry behind it sends x-should-retry: true or false
   drop           do the work, then close the connection without an answer
   refuse         close the connection without doing anything
   truncate       do the work, answer with half of the body
@@ -30,7 +31,8 @@ KIND is one of
 NTH matching request only. Examples:
 
   'POST /…/versions:503@0.1'    'GET /…:429=2#3'
-  'PATCH /zones/*/policy-sets/*/versions/*:drop#1'    'POST /…:lag=500ms'`
+  'PATCH /zones/*/policy-sets/*/versions/*:drop#1'    'POST /…:lag=500ms'
+  'POST /…/policies:409+retry'`
 
 // A Fault makes some requests fail. See ParseFault.
 type Fault struct {
@@ -39,6 +41,7 @@ type Fault struct {
 	kind        string
 	status      int
 	retryAfter  time.Duration // negative: none
+	shouldRetry string        // "true", "false" or none, for x-should-retry
 	wait        time.Duration // of lag and delay
 	probability float64
 	nth         int // 0: every one
@@ -95,8 +98,23 @@ func parseFault(rule string) (Fault, error) {
 		}
 		f.probability = p
 	}
+	kind, retry, hasRetry := strings.Cut(kind, "+")
 	kind, arg, hasArg := strings.Cut(kind, "=")
-	return f, f.setKind(kind, arg, hasArg)
+	if err := f.setKind(kind, arg, hasArg); err != nil {
+		return f, err
+	}
+	switch {
+	case !hasRetry:
+	case f.kind != "status":
+		return f, fmt.Errorf("+%s goes with a status only", retry)
+	case retry == "retry":
+		f.shouldRetry = "true"
+	case retry == "no-retry":
+		f.shouldRetry = "false"
+	default:
+		return f, fmt.Errorf("+%s: it is +retry or +no-retry", retry)
+	}
+	return f, nil
 }
 
 func (f *Fault) setKind(kind, arg string, hasArg bool) (err error) {
@@ -236,6 +254,9 @@ func (f *Fault) failure() *apiError {
 		// Retry-After has whole seconds (RFC 9110, section 10.2.3).
 		e.header.Set("Retry-After", strconv.Itoa(int((f.retryAfter+time.Second-1)/time.Second)))
 		e.header.Set("Retry-After-Ms", strconv.FormatInt(f.retryAfter.Milliseconds(), 10))
+	}
+	if f.shouldRetry != "" {
+		e.header.Set("X-Should-Retry", f.shouldRetry)
 	}
 	return e
 }

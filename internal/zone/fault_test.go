@@ -26,6 +26,7 @@ func TestParseFault(t *testing.T) {
 		"POST /…/versions:503", "POST /.../versions:503@0.1", "get /…:429=2#3", "* /…:drop",
 		"PATCH /zones/*/policy-sets/*/versions/*:refuse@1#1", "POST /…:lag=500ms", "GET /…:delay=200ms@0",
 		"DELETE /zones/*/policies/pol_*:truncate", "POST /service-account-token:429=150ms", "  GET  /…:599 ",
+		"POST /x:503+retry", "POST /x:409=2+no-retry@0.5#3",
 	} {
 		if _, err := ParseFault(rule); err != nil {
 			t.Errorf("%q: %v", rule, err)
@@ -35,12 +36,13 @@ func TestParseFault(t *testing.T) {
 		"", "POST", "POST /x", "POST x:503", "/x:503", "PO-ST /x:503", "POST /x:", "POST /x:banana", "POST /x:200", "POST /x:600",
 		"POST /x:503=soon", "POST /x:503=-1", "POST /x:drop=1", "POST /x:lag", "POST /x:lag=", "POST /x:delay=-1s", "POST /x:delay=9999h",
 		"POST /x:503@2", "POST /x:503@-0.1", "POST /x:503@NaN", "POST /x:503@", "POST /x:503#0", "POST /x:503#x", "POST /[:503",
+		"POST /x:503+", "POST /x:503+maybe", "POST /x:drop+retry",
 	} {
 		if f, err := ParseFault(rule); err == nil || !strings.Contains(err.Error(), rule) {
 			t.Errorf("%q: got %+v, %v; want an error that quotes it", rule, f, err)
 		}
 	}
-	for _, part := range []string{"METHOD /path:KIND", "drop", "refuse", "truncate", "lag=", "delay="} {
+	for _, part := range []string{"METHOD /path:KIND", "drop", "refuse", "truncate", "lag=", "delay=", "+retry"} {
 		if !strings.Contains(FaultHelp, part) {
 			t.Errorf("the help doesn't explain %s", part)
 		}
@@ -77,6 +79,12 @@ func TestFaultStatus(t *testing.T) {
 		a := do(t, s, "POST", "policies", `{"name":"p`+string(rune('a'+i))+`"}`)
 		if a.status != test.status || a.header.Get("Retry-After") != test.after || a.header.Get("Retry-After-Ms") != test.ms {
 			t.Errorf("request %d: got %d with %v, want %+v", i+1, a.status, a.header, test)
+		}
+	}
+	for rule, want := range map[string]string{"GET /…:503": "", "GET /…:409+retry": "true", "GET /…:503=1+no-retry": "false"} {
+		a := do(t, open(t, withFaults(t, rule)), "GET", "policies", "")
+		if got := a.header.Get("X-Should-Retry"); got != want {
+			t.Errorf("%s: x-should-retry is %q, want %q", rule, got, want)
 		}
 	}
 	if got := len(must(t, s, "GET", "policies?filter[owner_type]=customer", "").items("id")); got != 2 {

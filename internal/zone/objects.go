@@ -17,6 +17,9 @@ type zoneRecord struct {
 	ActiveSet     string `json:"active_set"`
 	ActiveVersion string `json:"active_version"`
 	ActiveSince   string `json:"active_since"`
+	// The key that signs attestations: its number, from 1, and since when.
+	KeyNumber int    `json:"key_number,omitempty"`
+	KeySince  string `json:"key_since,omitempty"`
 }
 
 func loadZone(g getter, zone string) (*zoneRecord, error) {

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/policypin/policypin/internal/jws"
 )
 
 // A call is one request to a zone, on its way to a handler.
@@ -18,7 +20,8 @@ type call struct {
 	zone    string
 	ids     []string // the path's ids after the zone's
 	params  *params
-	subject string // who asks
+	subject string   // who asks
+	key     *jws.Key // signs envelopes; nil where attestations aren't signed
 	header  http.Header
 }
 
@@ -34,7 +37,7 @@ type route struct {
 
 var routes = []route{
 	{"GET", nil, (*call).showZone},
-	{"GET", []string{"openidconnect", "jwks"}, (*call).showKeys},
+	{"GET", keysPath, (*call).showKeys},
 
 	{"GET", []string{"policies"}, (*call).listPolicies},
 	{"POST", []string{"policies"}, (*call).createPolicy},
@@ -63,65 +66,101 @@ var routes = []route{
 	{"PATCH", []string{"policy-schemas", "*"}, (*call).makeSchemaDefault},
 }
 
+// keysPath is the one path below a zone that needs no bearer: keys are public.
+var keysPath = []string{"openidconnect", "jwks"}
+
 // route finds the handler of a request and runs it.
 func (s *Server) route(r *http.Request) (*response, error) {
 	segments, err := pathSegments(r.URL)
 	if err != nil {
 		return nil, err
 	}
-	if len(segments) == 1 && segments[0] == "service-account-token" {
+	path := strings.Join(segments, "/")
+	if path == "service-account-token" {
 		if r.Method != http.MethodPost {
 			return nil, methodNotAllowed(r.Method, "POST")
 		}
 		return s.issueToken(r), nil
 	}
-	subject, err := s.authenticate(r)
-	if err != nil {
-		return nil, err
+	var subject string
+	if len(segments) < 2 || !slices.Equal(segments[2:], keysPath) {
+		if subject, err = s.authenticate(r); err != nil {
+			return nil, err
+		}
 	}
-	if len(segments) < 2 || segments[0] != "zones" {
+	switch {
+	case path == "zones" && r.Method != http.MethodGet:
+		return nil, methodNotAllowed(r.Method, "GET")
+	case path == "zones":
+		return s.listZones(r)
+	case path == "_local/rotate-keys" && r.Method != http.MethodPost:
+		return nil, methodNotAllowed(r.Method, "POST")
+	case path == "_local/rotate-keys":
+		return s.answerRotation(r)
+	case segments[0] != "zones" || len(segments) < 2:
 		return nil, notFound("path", clip(r.URL.Path))
 	}
 	zoneStore, ok := s.zones[segments[1]]
 	if !ok {
 		return nil, notFound("zone", clip(segments[1]))
 	}
+	rt, ids, err := findRoute(r, segments[2:])
+	if err != nil {
+		return nil, err
+	}
+	if s.opts.ReadOnly && rt.method != http.MethodGet {
+		return nil, readOnly()
+	}
+	params, err := parseParams(r.URL.RawQuery)
+	if err != nil {
+		return nil, err
+	}
+	if rt.method == http.MethodGet && s.lag.hides(r.URL.Path) {
+		return nil, notFound("object", clip(ids[len(ids)-1]))
+	}
+	return rt.run(&call{s: s, ctx: r.Context(), r: r, store: zoneStore, zone: segments[1], ids: ids,
+		params: params, subject: subject, header: make(http.Header)})
+}
+
+func readOnly() *apiError { return forbidden("the store is open for reading only") }
+
+// findRoute finds the route for a path below a zone.
+func findRoute(r *http.Request, path []string) (route, []string, error) {
 	var allow []string
 	for _, rt := range routes {
-		ids, ok := matchPath(rt.path, segments[2:])
-		if !ok {
-			continue
-		}
-		if rt.method != r.Method {
+		ids, ok := matchPath(rt.path, path)
+		switch {
+		case ok && rt.method == r.Method:
+			return rt, ids, nil
+		case ok:
 			allow = append(allow, rt.method)
-			continue
 		}
-		if s.opts.ReadOnly && rt.method != http.MethodGet {
-			return nil, forbidden("the store is open for reading only")
-		}
-		params, err := parseParams(r.URL.RawQuery)
-		if err != nil {
-			return nil, err
-		}
-		if rt.method == http.MethodGet && s.lag.hides(r.URL.Path) {
-			return nil, notFound("object", clip(ids[len(ids)-1]))
-		}
-		c := &call{s: s, ctx: r.Context(), r: r, store: zoneStore, zone: segments[1], ids: ids,
-			params: params, subject: subject, header: make(http.Header)}
-		status, body, err := rt.handler(c)
-		if err != nil {
-			return nil, err
-		}
-		resp := jsonResponse(status, body)
-		for name, values := range c.header {
-			resp.header[name] = values
-		}
-		return resp, nil
 	}
 	if allow != nil {
-		return nil, methodNotAllowed(r.Method, allow...)
+		return route{}, nil, methodNotAllowed(r.Method, allow...)
 	}
-	return nil, notFound("path", clip(r.URL.Path))
+	return route{}, nil, notFound("path", clip(r.URL.Path))
+}
+
+// run calls the handler and makes its answer.
+func (rt route) run(c *call) (*response, error) {
+	if c.s.opts.Attestation == AttestEnvelope && len(rt.path) > 0 && rt.path[0] == "policy-sets" {
+		c.s.signing.rotation.RLock()
+		defer c.s.signing.rotation.RUnlock()
+		var err error
+		if c.key, err = c.s.signingKey(c.store, c.zone); err != nil { // not in a transaction: it may need its own
+			return nil, err
+		}
+	}
+	status, body, err := rt.handler(c)
+	if err != nil {
+		return nil, err
+	}
+	resp := jsonResponse(status, body)
+	for name, values := range c.header {
+		resp.header[name] = values
+	}
+	return resp, nil
 }
 
 func methodNotAllowed(method string, allowed ...string) *apiError {
@@ -162,36 +201,4 @@ func matchPath(pattern, path []string) (ids []string, ok bool) {
 		}
 	}
 	return ids, true
-}
-
-// showZone is the part of a zone that a policy tool reads: where its keys are.
-func (c *call) showZone() (int, any, error) {
-	issuer := c.address()
-	return http.StatusOK, map[string]any{
-		"id": c.zone, "name": c.zone, "slug": c.zone, "organization_id": "org_local",
-		"created_at": formatTime(clockStart), "updated_at": formatTime(clockStart),
-		"protocols": map[string]any{"oauth2": map[string]any{
-			"issuer":   issuer,
-			"jwks_uri": issuer + "/openidconnect/jwks",
-		}},
-	}, nil
-}
-
-// showKeys is the zone's JWKS (RFC 7517). It is empty: attestations of these
-// generations are statements without a signature.
-func (c *call) showKeys() (int, any, error) {
-	return http.StatusOK, map[string]any{"keys": []any{}}, nil
-}
-
-// address is the zone's URL as the client reached it.
-func (c *call) address() string {
-	scheme := "http"
-	if c.r.TLS != nil || c.r.URL.Scheme == "https" {
-		scheme = "https"
-	}
-	host := c.r.Host
-	if host == "" {
-		host = c.r.URL.Host
-	}
-	return scheme + "://" + host + "/zones/" + url.PathEscape(c.zone)
 }

@@ -143,11 +143,7 @@ func (c *call) createSet() (int, any, error) {
 	var out policySet
 	var revision uint64
 	err = c.store.update(func(w *writer) error {
-		now := c.s.now()
-		set, err := addSet(w, c.zone, setRecord{Set: policySet{
-			ID: c.s.newID(w, c.zone, kindSet, name), Name: name, OwnerType: ownerCustomer, ScopeType: target,
-			CreatedAt: now, UpdatedAt: now, CreatedBy: c.subject,
-		}})
+		set, err := addSet(w, c.zone, c.newSet(w, name, target))
 		if err != nil {
 			return err
 		}
@@ -170,6 +166,15 @@ func (c *call) createSet() (int, any, error) {
 	}
 	c.tag(revision)
 	return http.StatusCreated, out, nil
+}
+
+// newSet is a customer's set as a request wants it.
+func (c *call) newSet(w *writer, name, target string) setRecord {
+	now := c.s.now()
+	return setRecord{Set: policySet{
+		ID: c.s.newID(w, c.zone, kindSet, name), Name: name, OwnerType: ownerCustomer, ScopeType: target,
+		CreatedAt: now, UpdatedAt: now, CreatedBy: c.subject,
+	}}
 }
 
 // targetOf reads target_type and its older name. Generation 3 takes only "zone"

@@ -20,41 +20,27 @@ type manifest struct {
 
 // A setVersion is the API's object: an immutable manifest with a number.
 type setVersion struct {
-	ID             string       `json:"id"`
-	PolicySetID    string       `json:"policy_set_id"`
-	Version        int          `json:"version"`
-	SchemaVersion  string       `json:"schema_version"`
-	Manifest       *manifest    `json:"manifest,omitempty"`
-	ManifestSHA    string       `json:"manifest_sha"`
-	Active         bool         `json:"active"`
-	Attestation    *attestation `json:"attestation,omitempty"`
-	OwnerType      string       `json:"owner_type"`
-	CreatedAt      string       `json:"created_at"`
-	CreatedBy      string       `json:"created_by"`
-	ArchivedAt     *string      `json:"archived_at"`
-	ArchivedBy     *string      `json:"archived_by"`
-	CreatedByUser  *user        `json:"created_by_user,omitempty"`
-	ArchivedByUser *user        `json:"archived_by_user,omitempty"`
-}
-
-// An attestation is the decoded statement of generations 2 and 3. It carries no
-// signature.
-type attestation struct {
-	Type             string `json:"type"`
-	V                int    `json:"v"`
-	Status           string `json:"status"`
-	ZoneID           string `json:"zone_id"`
-	PolicySetID      string `json:"policy_set_id"`
-	PolicySetVersion int    `json:"policy_set_version"`
-	ManifestSHA      string `json:"manifest_sha"`
-	KeyID            string `json:"key_id"`
-	AttestedAt       string `json:"attested_at"`
-	AttestedBy       string `json:"attested_by"`
+	ID             string    `json:"id"`
+	PolicySetID    string    `json:"policy_set_id"`
+	Version        int       `json:"version"`
+	SchemaVersion  string    `json:"schema_version"`
+	Manifest       *manifest `json:"manifest,omitempty"`
+	ManifestSHA    string    `json:"manifest_sha"`
+	Active         bool      `json:"active"`
+	Attestation    any       `json:"attestation,omitempty"` // *statement or an envelope; not stored
+	OwnerType      string    `json:"owner_type"`
+	CreatedAt      string    `json:"created_at"`
+	CreatedBy      string    `json:"created_by"`
+	ArchivedAt     *string   `json:"archived_at"`
+	ArchivedBy     *string   `json:"archived_by"`
+	CreatedByUser  *user     `json:"created_by_user,omitempty"`
+	ArchivedByUser *user     `json:"archived_by_user,omitempty"`
 }
 
 // A setVersionRecord is stored without its manifest, which may be large.
 type setVersionRecord struct {
-	Version setVersion `json:"version"`
+	Version   setVersion `json:"version"`
+	KeyNumber int        `json:"key_number,omitempty"` // of the key that attested it first
 }
 
 // storedManifest keeps the place of every pinned version next to its entry, so
@@ -100,8 +86,12 @@ func addSetVersion(w *writer, set *setRecord, v setVersion, m storedManifest, ne
 	}
 	v.ID, v.PolicySetID, v.ManifestSHA = newID(v.Version), set.Set.ID, sha
 	v.OwnerType = set.Set.OwnerType
-	rec := &setVersionRecord{v}
 	zone := set.Set.ZoneID
+	z, err := loadZone(w, zone)
+	if err != nil {
+		return nil, err
+	}
+	rec := &setVersionRecord{Version: v, KeyNumber: z.KeyNumber}
 	if err := save(w, tableSetVersions, key(zone, v.ID), rec); err != nil {
 		return nil, err
 	}
@@ -132,10 +122,8 @@ func (c *call) renderSetVersion(g getter, rec *setVersionRecord, entries []entry
 	if entries != nil {
 		v.Manifest = &manifest{entries}
 	}
-	v.Attestation = &attestation{
-		Type: "policy_set_attestation", V: 1, Status: "created",
-		ZoneID: c.zone, PolicySetID: v.PolicySetID, PolicySetVersion: v.Version, ManifestSHA: v.ManifestSHA,
-		KeyID: "local-zone-1", AttestedAt: v.CreatedAt, AttestedBy: "local-zone",
+	if v.Attestation, err = c.attest(g, z, rec, entries); err != nil {
+		return setVersion{}, err
 	}
 	if users {
 		v.CreatedByUser, v.ArchivedByUser = expandUser(&v.CreatedBy), expandUser(v.ArchivedBy)

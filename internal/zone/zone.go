@@ -20,6 +20,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/policypin/policypin/internal/jws"
 )
 
 // LocalZoneID is the zone of the built-in local target.
@@ -32,6 +34,9 @@ var ErrBusy = errors.New("the local zone's store is in use by another process")
 // ErrNewerFormat is wrapped, with the file's name, when a newer policypin wrote
 // the store.
 var ErrNewerFormat = errors.New("the local zone's store was written by a newer policypin")
+
+// ErrNotEmpty is returned for [Options.Seed] and a store that has zones already.
+var ErrNotEmpty = errors.New("the local zone's store isn't empty, so it can't be seeded")
 
 // Options configure a zone server.
 type Options struct {
@@ -52,7 +57,11 @@ type Options struct {
 	SequentialIDs          bool          // ids follow from names and numbers, not from chance or order
 	Generation             int           // 2 or 3; 0 is 3
 	ManifestsInLists       bool
-	Faults                 []Fault
+	Attestation            string // AttestStatement, AttestEnvelope or AttestNone; "" is AttestStatement
+	// Seed is what a new store starts with besides its platform set. It is
+	// refused for a store that has any of the zones already.
+	Seed   *Seed
+	Faults []Fault
 }
 
 // Open opens a store and returns the server. A store that doesn't exist is
@@ -65,11 +74,19 @@ func Open(opts Options) (*Server, error) {
 	if opts.Generation != 2 && opts.Generation != 3 {
 		return nil, fmt.Errorf("API generation %d: the local zone speaks 2 and 3", opts.Generation)
 	}
+	switch opts.Attestation {
+	case "":
+		opts.Attestation = AttestStatement
+	case AttestStatement, AttestEnvelope, AttestNone:
+	default:
+		return nil, fmt.Errorf("attestation %q: it is %s, %s or %s", opts.Attestation, AttestStatement, AttestEnvelope, AttestNone)
+	}
 	if opts.Zones == nil {
 		opts.Zones = []string{LocalZoneID}
 	}
 	opts.Zones = slices.Compact(slices.Sorted(slices.Values(opts.Zones)))
 	s := &Server{opts: opts, zones: make(map[string]store, len(opts.Zones)), lag: lagging{until: make(map[string]time.Time)}}
+	s.signing.keys = make(map[string]*jws.Key)
 	for _, f := range opts.Faults {
 		s.faults = append(s.faults, newArmedFault(f))
 	}
@@ -95,6 +112,7 @@ type Server struct {
 	tokenKey [32]byte         // signs the tokens of this process
 	faults   []*armedFault
 	lag      lagging
+	signing  signing
 	// lastPinned speeds up the pages of one set version.
 	lastPinned atomic.Pointer[pinnedRows]
 	closing    sync.Once
@@ -151,6 +169,9 @@ func (s *Server) seedStores() error {
 			return err
 		}
 	}
+	if s.opts.Seed != nil && (len(missing) < len(s.opts.Zones) || s.opts.ReadOnly) {
+		return ErrNotEmpty
+	}
 	if len(missing) == 0 {
 		return nil
 	}
@@ -165,6 +186,12 @@ func (s *Server) seedStores() error {
 		for _, id := range missing {
 			if err := seed(w, id); err != nil {
 				return fmt.Errorf("seeding zone %q: %w", id, err)
+			}
+			if s.opts.Seed == nil {
+				continue
+			}
+			if err := s.opts.Seed.apply(s, w, id); err != nil {
+				return fmt.Errorf("the seed: %w", err)
 			}
 		}
 		return nil
