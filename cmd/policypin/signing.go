@@ -18,7 +18,7 @@ type signFlags struct {
 func (o *signFlags) flags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "sign", Usage: "sign new pins, as Git's gpg.format and user.signingKey say", Destination: &o.always},
-		&cli.StringFlag{Name: "signing-key", Usage: "sign new pins with SSH key `KEY`: a private key's file, a public key's, or key::TEXT of one in the agent", Destination: &o.key},
+		&cli.StringFlag{Name: "signing-key", Usage: "sign new pins with SSH key `KEY`: a key file, or key::TEXT of one in the agent", Destination: &o.key},
 		&cli.BoolFlag{Name: "no-sign", Usage: "don't sign, whatever Git's tag.gpgSign says", Destination: &o.never},
 	}
 }
