@@ -1,0 +1,143 @@
+package publish
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/policypin/policypin/internal/keycard"
+	"github.com/policypin/policypin/manifest"
+)
+
+// entries lists what changes against the base version.
+func (c *computer) entries(w *setWork) []EntryPlan {
+	base := map[string]*keycard.PolicyVersion{}
+	for _, v := range w.state.base {
+		base[v.PolicyID] = v
+	}
+	list := []EntryPlan{}
+	for _, want := range w.wants {
+		v := want.version()
+		e := EntryPlan{Policy: cmp.Or(want.decl.Policy, want.decl.PolicyID), Source: want.decl.Source, Change: manifest.Added}
+		id := ""
+		if want.made != nil {
+			id = want.made.policy.id
+			e.To = want.made.policy.latest + 1
+			e.Reused = v != nil
+		}
+		if v != nil {
+			id, e.To = v.PolicyID, v.Version
+		}
+		if b := base[id]; b != nil && id != "" {
+			delete(base, id)
+			e.From, e.Change = b.Version, manifest.Changed
+			if v != nil && v.ID == b.ID {
+				if want.made == nil || want.made.policy.renameFrom == nil {
+					continue
+				}
+				e.Change = manifest.Renamed
+			}
+		}
+		list = append(list, e)
+	}
+	for _, b := range w.state.base {
+		if base[b.PolicyID] != nil {
+			list = append(list, EntryPlan{Policy: cmp.Or(c.z.names[b.PolicyID], b.PolicyID), Change: manifest.Removed, From: b.Version})
+		}
+	}
+	return list
+}
+
+// gateRemoved holds a set to the largest number of entries that may go at once.
+func (c *computer) gateRemoved(w *setWork, entries []EntryPlan) {
+	limit := c.h.tree.Project.Gates.MaxRemovedEntries
+	n := 0
+	for _, e := range entries {
+		if e.Change == manifest.Removed {
+			n++
+		}
+	}
+	if limit == nil || n <= *limit || c.h.opts.approved("max_removed_entries") {
+		return
+	}
+	c.refuse(Gate, w.name(), "", "if that is meant, say so with --approve max_removed_entries=REASON",
+		"policy set %s: %d entries are removed, the gate allows %d", w.name(), n, *limit)
+}
+
+// activation plans which set will decide.
+func (c *computer) activation() {
+	name := c.h.target.Active
+	if name == "" && len(c.work.sets) == 1 {
+		name = c.work.sets[0].name()
+	}
+	if name == "" {
+		c.refuse(NoTarget, "", "", fmt.Sprintf("name it in %s: targets.%s.active", manifest.ProjectFile, c.h.target.Name),
+			"target %s doesn't say which of its policy sets decides requests", c.h.target.Name)
+		return
+	}
+	w := find(c.work.sets, func(w *setWork) bool { return w.name() == name })
+	if w == nil {
+		c.refuse(NoTarget, name, "", "declare it, or change active in the project file",
+			"policy set %s is to be active in target %s, but the commit doesn't declare it there", name, c.h.target.Name)
+		return
+	}
+	c.work.activate = w
+	a := &Activation{Set: name}
+	if c.z.active != nil {
+		a.ReplacesVersionID = c.z.active.ActiveVersionID
+		a.ReplacesVersion = c.z.active.ActiveVersion
+		a.ReplacesSet = c.z.active.Name
+	}
+	a.Done = w.result != nil && w.result.ID == a.ReplacesVersionID
+	c.plan.Activate = a
+}
+
+// steps lists what apply will do, in its order.
+func (c *computer) steps() {
+	add := func(kind, set, policy, format string, args ...any) {
+		c.plan.Steps = append(c.plan.Steps, Step{Kind: kind, Set: set, Policy: policy, Text: fmt.Sprintf(format, args...)})
+	}
+	for _, p := range c.work.policies {
+		if p.renameFrom != nil {
+			add(RenamePolicy, "", p.name, "rename policy %s to %s", p.renameFrom.Name, p.name)
+		}
+	}
+	for _, p := range c.work.policies {
+		if p.id == "" {
+			add(CreatePolicy, "", p.name, "create policy %s", p.name)
+		}
+		for i, v := range p.versions {
+			if v.have == nil {
+				add(CreateVersion, "", p.name, "create version %d of policy %s", p.latest+1+i, p.name)
+				if s := c.z.schemas[v.schema]; s != nil && s.Status == "archived" {
+					c.refuse(Archived, "", p.name, "move the manifest to another schema version",
+						"schema %s is archived and policy %s needs a new version", v.schema, p.name)
+				}
+			}
+		}
+	}
+	for _, w := range c.work.sets {
+		if w.rename {
+			add(RenameSet, w.name(), "", "rename policy set %s to %s", w.past.decl.Was, w.name())
+		}
+		switch w.action {
+		case Create:
+			add(CreateSet, w.name(), "", "create policy set %s", w.name())
+			add(PublishSet, w.name(), "", "create version 1 of policy set %s", w.name())
+		case Update:
+			if w.state != nil {
+				add(PublishSet, w.name(), "", "create version %d of policy set %s", w.state.latest+1, w.name())
+			}
+		}
+	}
+	for _, w := range c.work.sets {
+		switch w.action {
+		case Create, Update:
+			add(PinVersion, w.name(), "", "pin the version of policy set %s", w.name())
+		case Adopt:
+			add(PinVersion, w.name(), "", "pin version %d of policy set %s", w.result.Version, w.name())
+		}
+	}
+	if a := c.plan.Activate; a != nil && !a.Done && c.work.activate.action != Superseded {
+		add(ActivateStep, a.Set, "", "activate policy set %s", a.Set)
+	}
+}

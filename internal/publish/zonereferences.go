@@ -1,0 +1,108 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/policypin/policypin/internal/keycard"
+	"github.com/policypin/policypin/manifest"
+)
+
+// readReferences resolves the entries by number and by id.
+func (zr *zoneReader) readReferences(ctx context.Context) error {
+	var names []string
+	type missing struct {
+		key numberedKey
+		id  string
+	}
+	var need []missing
+	for _, s := range zr.h.sets {
+		st := zr.z.sets[s.decl.Name]
+		if st == nil {
+			continue
+		}
+		for _, e := range s.decl.Entries {
+			switch {
+			case e.Source != "":
+			case e.VersionID != "":
+				if err := zr.readExact(ctx, st, e); err != nil {
+					return err
+				}
+			default:
+				key := numberedKey{e.Policy, e.Version}
+				if zr.z.numbered[key] != nil {
+					continue
+				}
+				id := ""
+				if s.pin != nil {
+					for _, r := range s.pin.Record.Entries {
+						if r.Policy == e.Policy {
+							id = r.PolicyID
+						}
+					}
+				}
+				if v := find(st.base, func(v *keycard.PolicyVersion) bool { return v.PolicyID == id && v.Version == e.Version }); v != nil {
+					zr.z.numbered[key] = v
+					continue
+				}
+				need = append(need, missing{key, id})
+				if id == "" {
+					names = append(names, e.Policy)
+				}
+			}
+		}
+	}
+	slices.Sort(names)
+	if err := zr.byName(ctx, slices.Compact(names)); err != nil {
+		return err
+	}
+	for _, m := range need {
+		if zr.z.numbered[m.key] != nil {
+			continue
+		}
+		id := m.id
+		if id == "" {
+			p := zr.polNames[m.key.policy]
+			if p == nil {
+				continue // compute refuses it by name
+			}
+			id = p.ID
+		}
+		for v, err := range zr.PolicyVersions(ctx, id, keycard.ListOptions{Order: "desc", Format: "cedar"}) {
+			if errors.Is(err, keycard.ErrNotFound) {
+				break
+			}
+			if err != nil {
+				return fmt.Errorf("reading versions of policy %s: %w", m.key.policy, err)
+			}
+			if v.Version == m.key.number {
+				zr.z.numbered[m.key] = v
+			}
+			if v.Version <= m.key.number {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+func (zr *zoneReader) readExact(ctx context.Context, st *setState, e manifest.Entry) error {
+	if zr.z.exact[e.VersionID] != nil {
+		return nil
+	}
+	v := find(st.base, func(v *keycard.PolicyVersion) bool { return v.ID == e.VersionID })
+	if v == nil {
+		var err error
+		v, err = zr.PolicyVersion(ctx, e.PolicyID, e.VersionID, "cedar")
+		if errors.Is(err, keycard.ErrNotFound) {
+			return nil // compute refuses it by id
+		}
+		if err != nil {
+			return err
+		}
+	}
+	zr.z.exact[e.VersionID] = v
+	return nil
+}
