@@ -23,6 +23,7 @@ type Policy struct {
 	CreatedAt           time.Time  `json:"created_at"`
 	CreatedBy           string     `json:"created_by"`
 	UpdatedAt           time.Time  `json:"updated_at"`
+	UpdatedBy           string     `json:"updated_by"`
 	ArchivedAt          *time.Time `json:"archived_at"`
 	ETag                string     `json:"-"` // not from lists
 }
