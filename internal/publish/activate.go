@@ -77,6 +77,9 @@ func (r *run) rebind(ctx context.Context, set, version string) (*Receipt, error)
 		return nil, err
 	}
 	pin := read[0]
+	if version == "previous" && pin.Record.PolicySetID != active.ID {
+		return nil, fmt.Errorf("%w: policy set %s is active, so %s has no previous version; name one", ErrNoPin, active.Name, set)
+	}
 	v, err := r.verified(ctx, pin)
 	if err != nil {
 		return nil, err
@@ -96,9 +99,13 @@ func (r *run) rebind(ctx context.Context, set, version string) (*Receipt, error)
 		if active.ActiveVersionID == v.ID {
 			return rc, nil
 		}
-		if ours, err := r.knows(ctx, all, active); err != nil {
-			return nil, err
-		} else if !ours && r.opts.ReplaceActive != active.ActiveVersionID {
+		ours := active.ActiveVersionID == r.opts.ReplaceActive || active.ID == v.PolicySetID
+		if !ours {
+			if ours, err = r.knows(ctx, all, active); err != nil {
+				return nil, err
+			}
+		}
+		if !ours {
 			return nil, Refusals{foreignActive(set, active.Name, active.ActiveVersion, active.ActiveVersionID)}
 		}
 	}
@@ -139,7 +146,8 @@ func (r *run) verified(ctx context.Context, pin *gitstore.Pin) (*keycard.PolicyS
 }
 
 // knows tells whether the active version is of a policy set that this target
-// pins.
+// pins. A tag that can't be read as a pin knows nothing: it must not stand in the
+// way of a rollback.
 func (r *run) knows(ctx context.Context, all []gitstore.PinRef, active *keycard.PolicySet) (bool, error) {
 	newest := map[string]gitstore.PinRef{}
 	for _, ref := range all {
@@ -149,10 +157,13 @@ func (r *run) knows(ctx context.Context, all []gitstore.PinRef, active *keycard.
 	}
 	for _, ref := range newest {
 		read, err := r.src.Origin.ReadPins(ctx, []gitstore.PinRef{ref})
+		if errors.Is(err, gitstore.ErrBadPin) {
+			continue
+		}
 		if err != nil {
 			return false, err
 		}
-		if read[0].Record.PolicySetID == active.ID {
+		if rec := read[0].Record; rec.ZoneID == r.target.ZoneID && rec.PolicySetID == active.ID {
 			return true, nil
 		}
 	}
@@ -171,11 +182,8 @@ func choose(pins []gitstore.PinRef, set, version string, active *keycard.PolicyS
 			return gitstore.PinRef{}, fmt.Errorf("%w: nothing is active, so there is no previous version", ErrNoPin)
 		}
 		i := slices.IndexFunc(pins, func(p gitstore.PinRef) bool { return p.Number < active.ActiveVersion })
-		if active.Name != set {
-			return gitstore.PinRef{}, fmt.Errorf("%w: policy set %s is active, so %s has no previous version; name one", ErrNoPin, active.Name, set)
-		}
 		if i < 0 {
-			return gitstore.PinRef{}, fmt.Errorf("%w: no pin of %s is older than the active v%d", ErrNoPin, set, active.ActiveVersion)
+			return gitstore.PinRef{}, fmt.Errorf("%w: no pin of %s is older than v%d of %s, which is active", ErrNoPin, set, active.ActiveVersion, active.Name)
 		}
 		return pins[i], nil
 	case numberForm.MatchString(version):
