@@ -79,12 +79,14 @@ type computer struct {
 	plan *Plan
 	work *work
 	pol  map[string]*policyWork
+	// declared names by the ids of policy sets and of policies with a source
+	setIDs, policyIDs map[string]string
 }
 
 // compute makes the plan and the work that carries it out.
 func compute(h *history, z *zoneState) (*Plan, *work, error) {
 	c := &computer{
-		h: h, z: z, work: &work{}, pol: map[string]*policyWork{},
+		h: h, z: z, work: &work{}, pol: map[string]*policyWork{}, setIDs: map[string]string{}, policyIDs: map[string]string{},
 		plan: &Plan{
 			Schema: 1, Format: PlanFormat,
 			Target: h.target.Name, ZoneID: h.target.ZoneID,
@@ -127,17 +129,18 @@ func (c *computer) undeclared() {
 	if c.z.active == nil {
 		return
 	}
-	for name, pin := range c.h.last {
-		if pin.Record.PolicySetID != c.z.active.ID {
-			continue
+	name := "" // that the newest pin of the active set gives it
+	for _, pin := range c.h.known() {
+		if pin.Record.PolicySetID == c.z.active.ID {
+			name = pin.Set
 		}
-		declared := slices.ContainsFunc(c.h.sets, func(s *setHistory) bool {
-			return s.decl.Name == name || s.decl.Was == name
-		})
-		if !declared {
-			c.note("policy set %s is not declared for %s any more, but its version v%d still decides requests: activate another set",
-				name, c.h.target.Name, c.z.active.ActiveVersion)
-		}
+	}
+	declared := slices.ContainsFunc(c.h.sets, func(s *setHistory) bool {
+		return s.decl.Name == name || s.pin != nil && s.pin.Record.PolicySetID == c.z.active.ID
+	})
+	if name != "" && !declared {
+		c.note("policy set %s is not declared for %s any more, but its version v%d still decides requests: activate another set",
+			name, c.h.target.Name, c.z.active.ActiveVersion)
 	}
 }
 
@@ -170,6 +173,7 @@ func (c *computer) set(s *setHistory) {
 	for _, e := range s.decl.Entries {
 		c.want(w, e)
 	}
+	c.once(w)
 	c.decide(w)
 	if w.action != Unchanged {
 		p.Entries = c.entries(w)
@@ -188,6 +192,12 @@ func (c *computer) usable(w *setWork) bool {
 	case schema.Status == "deprecated":
 		c.note("policy set %s: schema %s is deprecated", name, schema.Version)
 	}
+	if other, ok := c.setIDs[st.id]; ok && st.id != "" {
+		c.refuse(PinName, name, "", "give the newer set another name, or give the target another name for its pins",
+			"policy sets %s and %s are one set in the zone, %s, which was renamed: their pins say so", other, name, st.id)
+		return false
+	}
+	c.setIDs[st.id] = name
 	if st.gone {
 		c.refuse(PinName, name, "", "give the target another name for its pins, or delete the damaged tag",
 			"policy set %s: pin %s records set %s and version %s, which zone %s does not have",

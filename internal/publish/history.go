@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -299,7 +300,7 @@ func (h *history) judgePin(ctx context.Context, s *setHistory) error {
 		})
 		return nil
 	}
-	if s.superseded != "" || s.same || s.pin.Commit == h.src.Commit {
+	if !h.judgeName(s) || s.superseded != "" || s.same || s.pin.Commit == h.src.Commit {
 		return nil
 	}
 	ahead, err := h.descends(ctx, h.src.Commit, s.pin.Commit)
@@ -313,9 +314,21 @@ func (h *history) judgePin(ctx context.Context, s *setHistory) error {
 	if err != nil {
 		return fmt.Errorf("is %s older than pin %s: %w", h.src.Commit.Short(), s.pin.Name, err)
 	}
+	onBranch := false
+	if behind {
+		if onBranch, err = h.descends(ctx, h.tip, s.pin.Commit); err != nil {
+			return fmt.Errorf("is pin %s on %s: %w", s.pin.Name, h.branch, err)
+		}
+	}
 	switch {
-	case behind:
+	case onBranch:
 		s.superseded = fmt.Sprintf("%s pins the newer commit %s", s.pin.Name, s.pin.Commit.Short())
+	case h.opts.NewBase == "" && behind:
+		h.refuse(&Refusal{
+			Code: Diverged, Set: s.decl.Name,
+			Message: fmt.Sprintf("policy set %s: pin %s is on the newer commit %s, which is not on %s", s.decl.Name, s.pin.Name, s.pin.Commit.Short(), h.branch),
+			Hint:    "if the branch was set back on purpose, say so with --new-base REASON",
+		})
 	case h.opts.NewBase == "":
 		h.refuse(&Refusal{
 			Code: Diverged, Set: s.decl.Name,
@@ -324,6 +337,29 @@ func (h *history) judgePin(ctx context.Context, s *setHistory) error {
 		})
 	}
 	return nil
+}
+
+// judgeName tells whether the names that a set has and had were pinned for one
+// set of the zone, and not for another one in the meantime. If not, it refuses.
+func (h *history) judgeName(s *setHistory) bool {
+	refuse := func(format string, args ...any) bool {
+		h.refuse(&Refusal{
+			Code: PinName, Set: s.decl.Name, Message: fmt.Sprintf(format, args...),
+			Hint: fmt.Sprintf("choose another name for the set, or give target %s another name for its pins: in the project file", h.target.Name),
+		})
+		return false
+	}
+	for _, pin := range h.known() {
+		mine, same := pin.Set == s.decl.Name || pin.Set == s.decl.Was, pin.Record.PolicySetID == s.pin.Record.PolicySetID
+		switch {
+		case mine && !same:
+			return refuse("pins %s/%s belong to policy set %s of the zone, but %s to %s",
+				h.target.Pins, pin.Set, pin.Record.PolicySetID, s.pin.Name, s.pin.Record.PolicySetID)
+		case !mine && same && pin.Number > s.pin.Number:
+			return refuse("policy set %s was renamed: %s pins a newer version of it than %s", s.decl.Name, pin.Name, s.pin.Name)
+		}
+	}
+	return true
 }
 
 // judgeProject holds the run to the guards of the project file of the last pin
@@ -418,6 +454,21 @@ func (h *history) descends(ctx context.Context, desc, anc gitstore.Hash) (bool, 
 	}
 	h.kinship[key] = is
 	return is, nil
+}
+
+// known are the last pins of this zone, oldest first. Pins of a zone that the
+// target had before say nothing about the ids of this one.
+func (h *history) known() []*gitstore.Pin {
+	var pins []*gitstore.Pin
+	for _, p := range h.last {
+		if p.Record.ZoneID == h.target.ZoneID {
+			pins = append(pins, p)
+		}
+	}
+	slices.SortFunc(pins, func(a, b *gitstore.Pin) int {
+		return cmp.Or(a.When.Compare(b.When), cmp.Compare(a.Name, b.Name))
+	})
+	return pins
 }
 
 func (h *history) refuse(r *Refusal) { h.refusals = append(h.refusals, r) }

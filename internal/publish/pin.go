@@ -149,7 +149,7 @@ func (r *run) record(w *setWork) gitstore.Record {
 // nameOf is the name of a policy that the manifest has only by id, if a pin
 // knows it.
 func (r *run) nameOf(id string) string {
-	for _, pin := range r.last {
+	for _, pin := range r.known() {
 		for _, e := range pin.Record.Entries {
 			if e.PolicyID == id && e.Policy != "" {
 				return e.Policy

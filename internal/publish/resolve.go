@@ -28,15 +28,16 @@ func (c *computer) want(w *setWork, e manifest.Entry) {
 	if e.Source != "" {
 		p := c.policy(name, e)
 		source := c.h.tree.Sources[e.Source]
-		v := find(p.versions, func(v *versionWork) bool { return v.schema == schema })
+		// A version that the set has already is kept, even if another one with
+		// the same content is newer, or in another set.
+		own := pick(slices.DeleteFunc(slices.Clone(w.state.base), func(b *keycard.PolicyVersion) bool { return b.PolicyID != p.id }), source, schema)
+		v := find(p.versions, func(v *versionWork) bool {
+			return v.schema == schema && (own == nil || v.have != nil && v.have.ID == own.ID)
+		})
 		if v == nil {
-			v = &versionWork{policy: p, schema: schema, source: source}
-			candidates := c.z.policies[e.Policy].candidates
-			// A version that the set has already is kept, even if another one
-			// with the same content is newer.
-			v.have = pick(slices.DeleteFunc(slices.Clone(w.state.base), func(b *keycard.PolicyVersion) bool { return b.PolicyID != p.id }), source, schema)
+			v = &versionWork{policy: p, schema: schema, source: source, have: own}
 			if v.have == nil && p.id != "" {
-				v.have = pick(candidates, source, schema)
+				v.have = pick(c.z.policies[e.Policy].candidates, source, schema)
 			}
 			p.versions = append(p.versions, v)
 		}
@@ -55,6 +56,10 @@ func (c *computer) want(w *setWork, e manifest.Entry) {
 	switch {
 	case v == nil && e.VersionID != "":
 		c.refuse(Mismatch, name, label, hint, "policy set %s: the zone has no version %s of policy %s", name, e.VersionID, e.PolicyID)
+	case v == nil && c.z.misnamed[e.Policy] != nil:
+		live := c.z.misnamed[e.Policy]
+		c.refuse(Mismatch, name, label, hint, "policy set %s: the zone has no version %d of policy %s; the last pin says that it is %s, which is called %s now",
+			name, e.Version, e.Policy, live.ID, live.Name)
 	case v == nil:
 		c.refuse(Mismatch, name, label, hint, "policy set %s: the zone has no version %d of policy %s", name, e.Version, e.Policy)
 	case v.ArchivedAt != nil:
@@ -70,6 +75,26 @@ func (c *computer) want(w *setWork, e manifest.Entry) {
 	}
 	if v != nil {
 		w.wants = append(w.wants, wantedEntry{decl: e, fixed: v})
+	}
+}
+
+// once refuses a set that would have one policy twice, which the service doesn't
+// take: by its name and by its id, or under two names that pins give it.
+func (c *computer) once(w *setWork) {
+	labels := map[string]string{}
+	for _, want := range w.wants {
+		label := cmp.Or(want.decl.Policy, want.decl.PolicyID)
+		id := ""
+		if want.made != nil {
+			id = want.made.policy.id
+		} else {
+			id = want.fixed.PolicyID
+		}
+		if other, ok := labels[id]; ok && id != "" {
+			c.refuse(Mismatch, w.name(), label, fmt.Sprintf("see %s", want.decl.Position),
+				"policy set %s: entries %s and %s are one policy in the zone, %s", w.name(), other, label, id)
+		}
+		labels[id] = label
 	}
 }
 
@@ -90,6 +115,11 @@ func (c *computer) policy(set string, e manifest.Entry) *policyWork {
 	if z.id == "" {
 		return p
 	}
+	if other, ok := c.policyIDs[z.id]; ok {
+		c.refuse(Mismatch, set, e.Policy, "a pin may be damaged, or the policy was renamed; see policypin log",
+			"policies %s and %s are one policy in the zone, %s, as the pins say", other, e.Policy, z.id)
+	}
+	c.policyIDs[z.id] = e.Policy
 	source := c.h.tree.Sources[e.Source]
 	owner := c.z.owners[z.id]
 	same := slices.ContainsFunc(z.candidates, func(v *keycard.PolicyVersion) bool { return source.Same(v.CedarRaw) })

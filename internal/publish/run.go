@@ -56,7 +56,7 @@ func (h *history) ours(active string, plan *Plan) bool {
 	if active == "" || active == h.opts.ReplaceActive {
 		return true
 	}
-	for _, pin := range h.last {
+	for _, pin := range h.known() {
 		if pin.Record.VersionID == active {
 			return true
 		}

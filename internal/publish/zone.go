@@ -22,6 +22,7 @@ type zoneState struct {
 	numbered map[numberedKey]*keycard.PolicyVersion
 	exact    map[string]*keycard.PolicyVersion // by policy version id
 	names    map[string]string                 // policy id to name, where known
+	misnamed map[string]*keycard.Policy        // by declared name: what a pin says has it, under another name in the zone
 	owners   map[string]string                 // policy id to owner type, where known
 }
 
@@ -64,6 +65,7 @@ func readZone(ctx context.Context, r *keycard.Reader, h *history) (*zoneState, e
 		numbered: map[numberedKey]*keycard.PolicyVersion{},
 		exact:    map[string]*keycard.PolicyVersion{},
 		names:    map[string]string{},
+		misnamed: map[string]*keycard.Policy{},
 		owners:   map[string]string{},
 	}
 	var err error
@@ -78,7 +80,7 @@ func readZone(ctx context.Context, r *keycard.Reader, h *history) (*zoneState, e
 			return nil, err
 		}
 	}
-	zr := &zoneReader{Reader: r, h: h, z: z}
+	zr := &zoneReader{Reader: r, h: h, z: z, byID: map[string]*keycard.Policy{}}
 	for _, s := range h.sets {
 		if s.superseded != "" {
 			continue
@@ -130,6 +132,7 @@ type zoneReader struct {
 	setNames map[string]*keycard.PolicySet // all sets by name, once listed
 	polNames map[string]*keycard.Policy    // policies by name, as far as they were looked up
 	polAll   bool                          // polNames is complete
+	byID     map[string]*keycard.Policy    // policies that were read by id
 }
 
 func (zr *zoneReader) readSet(ctx context.Context, s *setHistory) error {

@@ -3,8 +3,8 @@ package publish
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 
 	"github.com/policypin/policypin/internal/keycard"
 )
@@ -83,25 +83,17 @@ func (zr *zoneReader) settled(name string, p *policyState) bool {
 // pinnedIDs maps policy names to ids, and back, as the last pins say.
 func (zr *zoneReader) pinnedIDs() (ids, names map[string]string) {
 	ids, names = map[string]string{}, map[string]string{}
-	var sets []string
-	for set := range zr.h.last {
-		sets = append(sets, set)
-	}
-	// Oldest first, so that the newest pin has the last word on a name.
-	slices.SortFunc(sets, func(a, b string) int {
-		if c := zr.h.last[a].When.Compare(zr.h.last[b].When); c != 0 {
-			return c
-		}
-		return strings.Compare(a, b)
-	})
-	for _, set := range sets {
-		for _, e := range zr.h.last[set].Record.Entries {
+	for _, pin := range zr.h.known() { // the newest has the last word on a name
+		for _, e := range pin.Record.Entries {
 			if e.Policy != "" {
 				ids[e.Policy] = e.PolicyID
 				names[e.PolicyID] = e.Policy
 			}
 		}
 	}
+	// A policy that was renamed has its old name in the pin of a set that isn't
+	// published any more. That name is free for another policy.
+	maps.DeleteFunc(ids, func(name, id string) bool { return names[id] != name })
 	return ids, names
 }
 
@@ -169,29 +161,38 @@ func (zr *zoneReader) lookUp(ctx context.Context, unknown []string, was map[stri
 	return nil
 }
 
+// readIDs reads policies by id, as far as they exist and aren't archived.
+func (zr *zoneReader) readIDs(ctx context.Context, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	for p, err := range zr.Policies(ctx, keycard.ListOptions{IDs: ids}) {
+		if err != nil {
+			return fmt.Errorf("reading policies by id: %w", err)
+		}
+		zr.byID[p.ID] = p
+		zr.z.owners[p.ID] = p.OwnerType
+	}
+	return nil
+}
+
 // readChanged reads the containers of policies whose source is not in the zone
-// as far as it is known yet, and their newer versions.
+// as far as it is known yet, and their newer versions. With the same requests it
+// reads those of entries by number, for their names.
 func (zr *zoneReader) readChanged(ctx context.Context, names []string) error {
-	var ids []string
+	ids := zr.numberedIDs()
 	for _, name := range names {
 		if p := zr.z.policies[name]; p.live == nil {
 			ids = append(ids, p.id)
 		}
 	}
-	live := map[string]*keycard.Policy{}
-	for chunk := range slices.Chunk(ids, 100) {
-		for p, err := range zr.Policies(ctx, keycard.ListOptions{IDs: chunk}) {
-			if err != nil {
-				return fmt.Errorf("reading changed policies: %w", err)
-			}
-			live[p.ID] = p
-			zr.z.owners[p.ID] = p.OwnerType
-		}
+	if err := zr.readIDs(ctx, ids); err != nil {
+		return err
 	}
 	for _, name := range names {
 		p := zr.z.policies[name]
 		if p.live == nil {
-			p.live = live[p.id]
+			p.live = zr.byID[p.id]
 		}
 		if p.live == nil || p.live.ArchivedAt != nil {
 			p.archived = true

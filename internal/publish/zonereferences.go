@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/policypin/policypin/gitstore"
 	"github.com/policypin/policypin/internal/keycard"
 	"github.com/policypin/policypin/manifest"
 )
@@ -35,13 +36,9 @@ func (zr *zoneReader) readReferences(ctx context.Context) error {
 				if zr.z.numbered[key] != nil {
 					continue
 				}
-				id := ""
-				if s.pin != nil {
-					for _, r := range s.pin.Record.Entries {
-						if r.Policy == e.Policy {
-							id = r.PolicyID
-						}
-					}
+				id, err := zr.named(ctx, s, e.Policy)
+				if err != nil {
+					return err
 				}
 				if v := find(st.base, func(v *keycard.PolicyVersion) bool { return v.PolicyID == id && v.Version == e.Version }); v != nil {
 					zr.z.numbered[key] = v
@@ -86,6 +83,57 @@ func (zr *zoneReader) readReferences(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// pinnedID is the id that the last pin of a set gives a policy, or "".
+func pinnedID(s *setHistory, policy string) string {
+	if s.pin == nil {
+		return ""
+	}
+	return find(s.pin.Record.Entries, func(e gitstore.RecordEntry) bool { return e.Policy == policy }).PolicyID
+}
+
+// numberedIDs are the ids that pins give the policies of entries by number.
+func (zr *zoneReader) numberedIDs() []string {
+	var ids []string
+	for _, s := range zr.h.sets {
+		if s.superseded != "" {
+			continue
+		}
+		for _, e := range s.decl.Entries {
+			if id := pinnedID(s, e.Policy); e.Version != 0 && id != "" {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
+// named is the id that a pin gives a policy, as long as the zone says that the
+// policy has that name, or "". An entry by number has no source that its content
+// could be compared with, so a forged pin could put any policy in its place.
+func (zr *zoneReader) named(ctx context.Context, s *setHistory, policy string) (string, error) {
+	id := pinnedID(s, policy)
+	if id == "" {
+		return "", nil
+	}
+	live := zr.byID[id]
+	if live == nil { // archived policies are left out of lists
+		var err error
+		live, err = zr.Policy(ctx, id)
+		if errors.Is(err, keycard.ErrNotFound) {
+			return "", nil
+		}
+		if err != nil {
+			return "", err
+		}
+		zr.byID[id] = live
+	}
+	if live.Name != policy {
+		zr.z.misnamed[policy] = live
+		return "", nil
+	}
+	return id, nil
 }
 
 func (zr *zoneReader) readExact(ctx context.Context, st *setState, e manifest.Entry) error {
