@@ -9,6 +9,7 @@ import (
 
 	"github.com/policypin/policypin/diag"
 	"github.com/policypin/policypin/gitstore"
+	"github.com/policypin/policypin/internal/importer"
 	"github.com/policypin/policypin/internal/keycard"
 	"github.com/policypin/policypin/internal/publish"
 	"github.com/policypin/policypin/internal/report"
@@ -99,6 +100,7 @@ var advice = []struct {
 	{zone.ErrBusy, statusRefused, "another command, or policypin serve, has it open; wait for it or end it"},
 	{zone.ErrNewerFormat, statusFailed, "update policypin"},
 
+	{importer.ErrNoSet, statusFailed, "policypin versions list lists the policy sets"},
 	{publish.ErrNoPin, statusFailed, "policypin log lists the pins"},
 	{publish.ErrPlanFile, statusUsage, "write one with policypin plan --out FILE"},
 }
