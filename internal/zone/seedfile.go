@@ -152,7 +152,11 @@ func readSeededPolicy(fsys fs.FS, dir string, o object) (p seededPolicy, err err
 			if o.has("cedar_raw") || o.has("cedar_json") {
 				return errors.New("cedar_file can't be combined with Cedar content")
 			}
-			b, err := readLimited(fsys, path.Join(dir, *file))
+			name := path.Join(dir, *file)
+			if !fs.ValidPath(name) {
+				return fmt.Errorf("cedar_file: %q is outside of the seed's folder", clip(*file))
+			}
+			b, err := readLimited(fsys, name)
 			if err != nil {
 				return err
 			}
