@@ -260,6 +260,9 @@ func (r *run) createSetVersion(ctx context.Context, w *setWork) error {
 		func() (*keycard.PolicySetVersion, error) {
 			newer, err := r.newerVersions(ctx, w)
 			for _, v := range slices.Backward(newer) { // lowest first
+				if v.ArchivedAt != nil {
+					continue
+				}
 				full, err := r.c.SetVersion(ctx, w.state.id, v.ID)
 				if err != nil {
 					return nil, err
@@ -281,7 +284,7 @@ func (r *run) createSetVersion(ctx context.Context, w *setWork) error {
 }
 
 // newerVersions lists the versions above what was known when the plan was made,
-// newest first, without archived ones.
+// newest first.
 func (r *run) newerVersions(ctx context.Context, w *setWork) ([]*keycard.PolicySetVersion, error) {
 	var newer []*keycard.PolicySetVersion
 	for v, err := range r.c.SetVersions(ctx, w.state.id, keycard.ListOptions{Order: "desc"}) {
@@ -291,9 +294,7 @@ func (r *run) newerVersions(ctx context.Context, w *setWork) ([]*keycard.PolicyS
 		if v.Version <= w.state.latest {
 			break
 		}
-		if v.ArchivedAt == nil {
-			newer = append(newer, v)
-		}
+		newer = append(newer, v)
 	}
 	return newer, nil
 }
@@ -304,23 +305,8 @@ func (r *run) newerVersions(ctx context.Context, w *setWork) ([]*keycard.PolicyS
 func (r *run) readBack(ctx context.Context, w *setWork) error {
 	created := w.action != Adopt
 	if created && (w.result.Version != w.state.latest+1 || r.retried[w.name()]) {
-		newer, err := r.newerVersions(ctx, w)
-		if err != nil {
+		if err := r.archiveSpares(ctx, w); err != nil {
 			return err
-		}
-		var equal []*keycard.PolicySetVersion // newest first
-		for _, v := range newer {
-			if v.SchemaVersion == w.result.SchemaVersion && v.ManifestSHA == w.result.ManifestSHA {
-				equal = append(equal, v)
-			}
-		}
-		if len(equal) > 0 {
-			w.result = equal[len(equal)-1]
-			for _, spare := range equal[:len(equal)-1] {
-				if err := r.archiveSpare(ctx, w, spare); err != nil {
-					return err
-				}
-			}
 		}
 	}
 	full, err := r.c.SetVersion(ctx, w.state.id, w.result.ID)
@@ -338,6 +324,58 @@ func (r *run) readBack(ctx context.Context, w *setWork) error {
 	}
 	w.result = full
 	return nil
+}
+
+// archiveSpares lists the versions since the plan was made. The lowest one that is
+// equal to the result becomes the result; the others are spares.
+func (r *run) archiveSpares(ctx context.Context, w *setWork) error {
+	newer, err := r.newerVersions(ctx, w)
+	if err != nil {
+		return err
+	}
+	if r.retried[w.name()] && !gapless(newer, w) {
+		// What an answer was lost for is there, but this replica doesn't know it.
+		_, err := poll(ctx, r.opts.lookupFor(), func() (*bool, error) {
+			if newer, err = r.newerVersions(ctx, w); err != nil || !gapless(newer, w) {
+				return nil, err
+			}
+			return new(bool), nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	var equal []*keycard.PolicySetVersion // newest first
+	for _, v := range newer {
+		if v.ArchivedAt == nil && v.SchemaVersion == w.result.SchemaVersion && v.ManifestSHA == w.result.ManifestSHA {
+			equal = append(equal, v)
+		}
+	}
+	if len(equal) == 0 {
+		return nil
+	}
+	w.result = equal[len(equal)-1]
+	for _, spare := range equal[:len(equal)-1] {
+		if err := r.archiveSpare(ctx, w, spare); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gapless tells whether a list has every version from the plan's newest to the
+// result: numbers have no gaps.
+func gapless(newer []*keycard.PolicySetVersion, w *setWork) bool {
+	there := map[int]bool{}
+	for _, v := range newer {
+		there[v.Version] = true
+	}
+	for n := w.state.latest + 1; n <= w.result.Version; n++ {
+		if !there[n] {
+			return false
+		}
+	}
+	return true
 }
 
 func (r *run) archiveSpare(ctx context.Context, w *setWork, spare *keycard.PolicySetVersion) error {
