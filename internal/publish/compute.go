@@ -221,6 +221,15 @@ func (c *computer) usable(w *setWork) bool {
 			"policy set %s is managed by Keycard and can't get versions", name)
 		return false
 	}
+	live := st.live
+	if live == nil && c.z.active != nil && c.z.active.ID == st.id {
+		live = c.z.active
+	}
+	if live != nil && live.TargetType != "" && live.TargetType != s.decl.TargetType {
+		c.refuse(Mismatch, name, "", "a set keeps its target_type for ever: give the manifest another name",
+			"policy set %s has target_type %s in the zone, the manifest says %s", name, live.TargetType, s.decl.TargetType)
+		return false
+	}
 	w.rename = s.decl.Was != "" && renamed(s, st)
 	return true
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/policypin/policypin/diag"
 	"github.com/policypin/policypin/gitstore"
 	"github.com/policypin/policypin/internal/cedar"
+	"github.com/policypin/policypin/internal/keycard"
 	"github.com/policypin/policypin/manifest"
 )
 
@@ -28,6 +29,40 @@ type history struct {
 	refusals Refusals
 	problems diag.List // warnings of the commit's files
 	kinship  map[[2]gitstore.Hash]bool
+	used     map[string][]use // by policy name, see uses
+}
+
+// A use is an entry by source, with the schema of its set.
+type use struct {
+	entry  manifest.Entry
+	schema string
+}
+
+// uses are the entries by source of a policy, in the sets that aren't
+// superseded.
+func (h *history) uses(policy string) []use {
+	if h.used == nil {
+		h.used = map[string][]use{}
+		for _, s := range h.sets {
+			if s.superseded != "" {
+				continue
+			}
+			for _, e := range s.decl.Entries {
+				if e.Source != "" {
+					h.used[e.Policy] = append(h.used[e.Policy], use{e, s.decl.SchemaVersion})
+				}
+			}
+		}
+	}
+	return h.used[policy]
+}
+
+// settled tells whether every set that uses a policy finds the content of its
+// source among the candidates.
+func (h *history) settled(policy string, candidates []*keycard.PolicyVersion) bool {
+	return !slices.ContainsFunc(h.uses(policy), func(u use) bool {
+		return pick(candidates, h.tree.Sources[u.entry.Source], u.schema) == nil
+	})
 }
 
 // A setHistory is what Git says about one declared set.
@@ -43,6 +78,7 @@ type setHistory struct {
 	base *gitstore.Pin
 	// superseded says why a newer commit goes before this one, or is "".
 	superseded string
+	pinnedIDs  map[string]string // see pinnedID
 }
 
 // loadCommit reads and checks the commit, before any request is made.
@@ -278,11 +314,22 @@ func (h *history) judgeTip(ctx context.Context) error {
 		return err
 	}
 	for _, s := range h.sets {
-		if digestIn(tree, s.decl.Name) != s.digest.String() {
+		if !h.declares(tree, s) {
 			s.superseded = fmt.Sprintf("%s is at %s, which says something else", h.branch, h.tip.Short())
 		}
 	}
 	return nil
+}
+
+// declares tells whether another commit says the same about a set, for this
+// target.
+func (h *history) declares(tree *manifest.Tree, s *setHistory) bool {
+	if tree == nil || tree.Project == nil {
+		return false
+	}
+	_, there := tree.Project.Target(h.target.Name)
+	set, ok := tree.Set(s.decl.Name)
+	return there && ok && set.For(h.target.Name) && digestIn(tree, s.decl.Name) == s.digest.String()
 }
 
 // judgePin holds a set to its last pin. Equal content is never refused: there
@@ -368,12 +415,7 @@ func (h *history) judgeProject(ctx context.Context) error {
 	if h.opts.AcceptProjectChange != "" {
 		return nil
 	}
-	var newest *gitstore.Pin
-	for _, s := range h.sets {
-		if s.pin != nil && (newest == nil || s.pin.When.After(newest.When)) {
-			newest = s.pin
-		}
-	}
+	newest := h.newestPin()
 	if newest == nil || newest.Commit == h.src.Commit {
 		return nil
 	}
@@ -394,7 +436,8 @@ func (h *history) judgeProject(ctx context.Context) error {
 	if old == nil {
 		return nil
 	}
-	was, ok := old.Target(h.target.Name)
+	h.tree.Project.Gates.MaxRemovedEntries = stricter(h.tree.Project.Gates.MaxRemovedEntries, old.Gates.MaxRemovedEntries)
+	was, ok := old.Target(newest.Record.Target) // it may have been renamed
 	if !ok {
 		return nil
 	}
@@ -423,8 +466,24 @@ func (h *history) judgeProject(ctx context.Context) error {
 			refuse("branch", was.Branch, h.target.Branch)
 		}
 	}
-	h.tree.Project.Gates.MaxRemovedEntries = stricter(h.tree.Project.Gates.MaxRemovedEntries, old.Gates.MaxRemovedEntries)
 	return nil
+}
+
+// newestPin is the last pin of the target, whatever its set: a set that got a
+// new name has no pins yet. Other projects of the repository may pin under the
+// same names; theirs count only if there is nothing else.
+func (h *history) newestPin() *gitstore.Pin {
+	var newest, elsewhere *gitstore.Pin
+	for _, p := range h.last {
+		to := &newest
+		if p.Record.Project != h.src.Dir {
+			to = &elsewhere
+		}
+		if *to == nil || cmp.Or(p.When.Compare((*to).When), cmp.Compare(p.Name, (*to).Name)) > 0 {
+			*to = p
+		}
+	}
+	return cmp.Or(newest, elsewhere)
 }
 
 // stricter is the lower of two limits, either of which may be absent.

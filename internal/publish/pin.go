@@ -181,12 +181,15 @@ func (r *run) activate(ctx context.Context) (*Activated, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := ""
-	if now != nil {
-		id = now.ActiveVersionID
-	}
-	if id != a.ReplacesVersionID && id != w.result.ID {
-		return nil, Refusals{foreignActive(a.Set, now.Name, now.ActiveVersion, id)}
+	switch {
+	case now == nil && a.ReplacesVersionID != "":
+		return nil, Refusals{{
+			Code: ActiveChanged, Set: a.Set,
+			Message: fmt.Sprintf("nothing is active any more in zone %s, where v%d of %s (%s) was", r.target.ZoneID, a.ReplacesVersion, a.ReplacesSet, a.ReplacesVersionID),
+			Hint:    "run the same command again",
+		}}
+	case now != nil && now.ActiveVersionID != a.ReplacesVersionID && now.ActiveVersionID != w.result.ID:
+		return nil, Refusals{foreignActive(a.Set, now.Name, now.ActiveVersion, now.ActiveVersionID)}
 	}
 	if moved, err := r.tipMoved(ctx, w); err != nil {
 		return nil, err
@@ -209,14 +212,19 @@ func (r *run) tipMoved(ctx context.Context, w *setWork) (string, error) {
 		return "", fmt.Errorf("reading the tip again: %w", err)
 	}
 	_, tip, ok := refs.Branch(r.target.Branch)
-	if !ok || tip == r.tip || tip == r.src.Commit || r.opts.BehindTip {
+	switch {
+	case r.opts.BehindTip:
+		return "", nil
+	case !ok:
+		return "", fmt.Errorf("%s has no branch %s any more; nothing was activated", r.src.Origin.Name(), r.branch)
+	case tip == r.tip, tip == r.src.Commit:
 		return "", nil
 	}
 	tree, err := r.treeOf(ctx, tip, r.src.Dir)
 	if err != nil {
 		return "", err
 	}
-	if digestIn(tree, w.name()) == w.past.digest.String() {
+	if r.declares(tree, w.past) {
 		return "", nil
 	}
 	return fmt.Sprintf("pinned, but not activated: %s moved to %s, which says something else", r.branch, tip.Short()), nil

@@ -30,7 +30,10 @@ func (c *computer) want(w *setWork, e manifest.Entry) {
 		source := c.h.tree.Sources[e.Source]
 		// A version that the set has already is kept, even if another one with
 		// the same content is newer, or in another set.
-		own := pick(slices.DeleteFunc(slices.Clone(w.state.base), func(b *keycard.PolicyVersion) bool { return b.PolicyID != p.id }), source, schema)
+		var own *keycard.PolicyVersion
+		if b := w.state.held[p.id]; b != nil {
+			own = pick([]*keycard.PolicyVersion{b}, source, schema)
+		}
 		v := find(p.versions, func(v *versionWork) bool {
 			return v.schema == schema && (own == nil || v.have != nil && v.have.ID == own.ID)
 		})
@@ -127,6 +130,7 @@ func (c *computer) policy(set string, e manifest.Entry) *policyWork {
 	case owner == keycard.OwnerPlatform:
 		c.refuse(Platform, set, e.Policy, "pin one of its versions by number instead, or choose another name",
 			"policy %s is managed by Keycard and can't have a source", e.Policy)
+	case z.archived && c.h.settled(e.Policy, z.candidates): // it needs no version
 	case z.archived && slices.Contains(c.h.opts.Recreate, e.Policy):
 		p.id, p.latest = "", 0
 	case z.archived:

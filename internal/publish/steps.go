@@ -80,6 +80,10 @@ func (c *computer) activation() {
 			"policy set %s is to be active in target %s, but the commit doesn't declare it there", name, c.h.target.Name)
 		return
 	}
+	if t := w.past.decl.TargetType; t != "zone" {
+		c.refuse(NoTarget, name, "", "name a set with target_type zone", "policy set %s is for a %s: only a zone's set decides in target %s", name, t, c.h.target.Name)
+		return
+	}
 	c.work.activate = w
 	a := &Activation{Set: name}
 	if c.z.active != nil {
@@ -105,9 +109,11 @@ func (c *computer) steps() {
 		if p.id == "" {
 			add(CreatePolicy, "", p.name, "create policy %s", p.name)
 		}
-		for i, v := range p.versions {
+		number := p.latest
+		for _, v := range p.versions {
 			if v.have == nil {
-				add(CreateVersion, "", p.name, "create version %d of policy %s", p.latest+1+i, p.name)
+				number++
+				add(CreateVersion, "", p.name, "create version %d of policy %s", number, p.name)
 				if s := c.z.schemas[v.schema]; s != nil && s.Status == "archived" {
 					c.refuse(Archived, "", p.name, "move the manifest to another schema version",
 						"schema %s is archived and policy %s needs a new version", v.schema, p.name)

@@ -33,17 +33,17 @@ type numberedKey struct {
 
 // A setState is what the zone says about one set.
 type setState struct {
-	id       string                      // "" if the set doesn't exist
-	foreign  bool                        // found by name; no pin of this target knows it
-	gone     bool                        // the last pin's set or version isn't in the zone
-	live     *keycard.PolicySet          // nil for a set that a pin knows
-	pinned   *keycard.PolicySetVersion   // the last pin's version, or nil
-	newer    []*keycard.PolicySetVersion // above the last pin's number, newest first
-	latest   int                         // highest number that was seen
-	base     []*keycard.PolicyVersion    // what the base version holds, with text
-	baseSet  *keycard.PolicySetVersion   // the version that base is of
-	newest   *keycard.PolicySetVersion   // with entries: candidate for reuse, or nil
-	adoption *keycard.PolicySetVersion   // for a set without pins: active, else newest, with entries
+	id       string                            // "" if the set doesn't exist
+	foreign  bool                              // found by name; no pin of this target knows it
+	gone     bool                              // the last pin's set or version isn't in the zone
+	live     *keycard.PolicySet                // nil for a set that a pin knows
+	pinned   *keycard.PolicySetVersion         // the last pin's version, or nil
+	newer    []*keycard.PolicySetVersion       // above the last pin's number, newest first
+	latest   int                               // highest number that was seen
+	base     []*keycard.PolicyVersion          // what the base version holds, with text
+	held     map[string]*keycard.PolicyVersion // base by policy id
+	newest   *keycard.PolicySetVersion         // with entries: candidate for reuse, or nil
+	adoption *keycard.PolicySetVersion         // for a set without pins: active, else newest, with entries
 }
 
 // A policyState is what the zone says about a policy that has a source.
@@ -102,7 +102,8 @@ func activeSet(ctx context.Context, r *keycard.Reader) (*keycard.PolicySet, erro
 		if err != nil {
 			return nil, fmt.Errorf("reading the active binding: %w", err)
 		}
-		if s.ActiveVersionID != "" {
+		// The oldest generations list what is bound to users and resources, too.
+		if s.ActiveVersionID != "" && (s.TargetType == "" || s.TargetType == "zone") {
 			return s, nil
 		}
 	}
@@ -173,10 +174,9 @@ func (zr *zoneReader) readSet(ctx context.Context, s *setHistory) error {
 		st.pinned = v
 	}
 	var err error
-	if st.base, err = zr.policiesOf(ctx, st.id, st.pinned.ID); err != nil {
+	if err = zr.readBase(ctx, st, st.pinned.ID); err != nil {
 		return err
 	}
-	st.baseSet = st.pinned
 	if len(st.newer) > 0 {
 		st.newest, err = zr.SetVersion(ctx, st.id, st.newer[0].ID)
 	}
@@ -213,26 +213,27 @@ func (zr *zoneReader) readUnpinnedSet(ctx context.Context, s *setHistory, st *se
 	if st.adoption, err = zr.SetVersion(ctx, st.id, id); err != nil {
 		return err
 	}
-	if st.base, err = zr.policiesOf(ctx, st.id, id); err != nil {
+	if err = zr.readBase(ctx, st, id); err != nil {
 		return err
 	}
-	st.baseSet = st.adoption
 	if live.LatestVersionID != "" && live.LatestVersionID != id {
 		st.newest, err = zr.SetVersion(ctx, st.id, live.LatestVersionID)
 	}
 	return err
 }
 
-func (zr *zoneReader) policiesOf(ctx context.Context, setID, versionID string) ([]*keycard.PolicyVersion, error) {
-	var all []*keycard.PolicyVersion
-	for v, err := range zr.SetVersionPolicies(ctx, setID, versionID, keycard.ListOptions{Format: "cedar"}) {
+// readBase reads what a set's version holds.
+func (zr *zoneReader) readBase(ctx context.Context, st *setState, versionID string) error {
+	st.held = map[string]*keycard.PolicyVersion{}
+	for v, err := range zr.SetVersionPolicies(ctx, st.id, versionID, keycard.ListOptions{Format: "cedar"}) {
 		if err != nil {
-			return nil, err
+			return err
 		}
-		all = append(all, v)
+		st.base = append(st.base, v)
+		st.held[v.PolicyID] = v
 		zr.z.owners[v.PolicyID] = v.OwnerType
 	}
-	return all, nil
+	return nil
 }
 
 func find[T any](list []T, ok func(T) bool) T {

@@ -56,28 +56,13 @@ func (zr *zoneReader) readPolicies(ctx context.Context) error {
 				p.candidates = append(p.candidates, v)
 			}
 		}
-		if !zr.settled(name, p) {
+		renamed := slices.ContainsFunc(zr.h.uses(name), func(u use) bool { return u.entry.Was != "" })
+		if renamed || !zr.h.settled(name, p.candidates) {
 			changed = append(changed, name)
 		}
 	}
 	slices.Sort(changed)
 	return zr.readChanged(ctx, changed)
-}
-
-// settled tells whether every set that uses the policy finds the content of its
-// source among the candidates already.
-func (zr *zoneReader) settled(name string, p *policyState) bool {
-	for _, s := range zr.h.sets {
-		if s.superseded != "" {
-			continue
-		}
-		for _, e := range s.decl.Entries {
-			if e.Policy == name && e.Source != "" && (e.Was != "" || pick(p.candidates, zr.h.tree.Sources[e.Source], s.decl.SchemaVersion) == nil) {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // pinnedIDs maps policy names to ids, and back, as the last pins say.
@@ -176,6 +161,21 @@ func (zr *zoneReader) readIDs(ctx context.Context, ids []string) error {
 	return nil
 }
 
+// recreated is the policy that has the name of an archived one, if such a policy
+// was asked for: a run that died may have created it.
+func (zr *zoneReader) recreated(ctx context.Context, name, archived string) (*keycard.Policy, error) {
+	if !slices.Contains(zr.h.opts.Recreate, name) {
+		return nil, nil
+	}
+	if err := zr.byName(ctx, []string{name}); err != nil {
+		return nil, fmt.Errorf("looking policies up by name: %w", err)
+	}
+	if p := zr.polNames[name]; p != nil && p.ID != archived {
+		return p, nil
+	}
+	return nil, nil
+}
+
 // readChanged reads the containers of policies whose source is not in the zone
 // as far as it is known yet, and their newer versions. With the same requests it
 // reads those of entries by number, for their names.
@@ -196,7 +196,13 @@ func (zr *zoneReader) readChanged(ctx context.Context, names []string) error {
 		}
 		if p.live == nil || p.live.ArchivedAt != nil {
 			p.archived = true
-			continue
+			if again, err := zr.recreated(ctx, name, p.id); err != nil {
+				return err
+			} else if again == nil {
+				continue
+			} else {
+				*p = policyState{id: again.ID, live: again, foreign: true}
+			}
 		}
 		known := 0
 		for _, v := range p.candidates {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/policypin/policypin/gitstore"
 	"github.com/policypin/policypin/internal/keycard"
 	"github.com/policypin/policypin/manifest"
 )
@@ -40,7 +39,7 @@ func (zr *zoneReader) readReferences(ctx context.Context) error {
 				if err != nil {
 					return err
 				}
-				if v := find(st.base, func(v *keycard.PolicyVersion) bool { return v.PolicyID == id && v.Version == e.Version }); v != nil {
+				if v := st.held[id]; v != nil && v.Version == e.Version {
 					zr.z.numbered[key] = v
 					continue
 				}
@@ -86,11 +85,14 @@ func (zr *zoneReader) readReferences(ctx context.Context) error {
 }
 
 // pinnedID is the id that the last pin of a set gives a policy, or "".
-func pinnedID(s *setHistory, policy string) string {
-	if s.pin == nil {
-		return ""
+func (s *setHistory) pinnedID(policy string) string {
+	if s.pinnedIDs == nil && s.pin != nil {
+		s.pinnedIDs = map[string]string{}
+		for _, e := range s.pin.Record.Entries {
+			s.pinnedIDs[e.Policy] = e.PolicyID
+		}
 	}
-	return find(s.pin.Record.Entries, func(e gitstore.RecordEntry) bool { return e.Policy == policy }).PolicyID
+	return s.pinnedIDs[policy]
 }
 
 // numberedIDs are the ids that pins give the policies of entries by number.
@@ -101,7 +103,7 @@ func (zr *zoneReader) numberedIDs() []string {
 			continue
 		}
 		for _, e := range s.decl.Entries {
-			if id := pinnedID(s, e.Policy); e.Version != 0 && id != "" {
+			if id := s.pinnedID(e.Policy); e.Version != 0 && id != "" {
 				ids = append(ids, id)
 			}
 		}
@@ -113,7 +115,7 @@ func (zr *zoneReader) numberedIDs() []string {
 // policy has that name, or "". An entry by number has no source that its content
 // could be compared with, so a forged pin could put any policy in its place.
 func (zr *zoneReader) named(ctx context.Context, s *setHistory, policy string) (string, error) {
-	id := pinnedID(s, policy)
+	id := s.pinnedID(policy)
 	if id == "" {
 		return "", nil
 	}
@@ -140,8 +142,8 @@ func (zr *zoneReader) readExact(ctx context.Context, st *setState, e manifest.En
 	if zr.z.exact[e.VersionID] != nil {
 		return nil
 	}
-	v := find(st.base, func(v *keycard.PolicyVersion) bool { return v.ID == e.VersionID })
-	if v == nil {
+	v := st.held[e.PolicyID]
+	if v == nil || v.ID != e.VersionID {
 		var err error
 		v, err = zr.PolicyVersion(ctx, e.PolicyID, e.VersionID, "cedar")
 		if errors.Is(err, keycard.ErrNotFound) {
