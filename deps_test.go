@@ -35,6 +35,7 @@ var arrows = map[string][]string{
 	"internal/keycard":    {"internal/redact"},
 	"internal/zone":       {"diag", "internal/cedar", "internal/jcs", "internal/jws"},
 	"internal/publish":    {"diag", "gitstore", "internal/cedar", "internal/jcs", "internal/keycard", "manifest"},
+	"internal/verify":     {"diag", "gitstore", "internal/cedar", "internal/jcs", "internal/jws", "internal/keycard", "manifest"},
 	"internal/importer":   {"diag", "internal/keycard", "manifest"},
 	"internal/report":     {"diag", "gitstore", "internal/importer", "internal/keycard", "internal/publish", "manifest"},
 	"cmd/policypin":       {everything},

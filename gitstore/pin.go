@@ -122,13 +122,13 @@ const (
 	PartTrailers = "trailers" // subject or trailers, which say something else
 )
 
-// BadPart tells which part of a pin an error that wraps [ErrBadPin] is about. It
-// is "" for other errors.
-func BadPart(err error) string {
+// BadPart tells which part of a pin an error that wraps [ErrBadPin] is about, and
+// what is wrong with it. The part is "" for other errors.
+func BadPart(err error) (part string, why error) {
 	if p := (*badPart)(nil); errors.As(err, &p) {
-		return p.part
+		return p.part, p.err
 	}
-	return ""
+	return "", err
 }
 
 type badPart struct {

@@ -95,7 +95,7 @@ func (c *SignatureChecker) Check(ctx context.Context, p *Pin) SignatureCheck {
 	case FormatOpenPGP:
 		return checkOpenPGP(ctx, payload, signature)
 	}
-	return SignatureCheck{Status: SignatureUnknown, Format: format, Reason: "S/MIME signatures can't be checked here; git tag -v can"}
+	return SignatureCheck{Status: SignatureUnknown, Format: format, Reason: "it can't be checked here; git tag -v can"}
 }
 
 func (c *SignatureChecker) checkSSH(p *Pin, payload, signature []byte) SignatureCheck {

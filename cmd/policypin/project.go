@@ -157,12 +157,19 @@ func noFile(err error) error {
 // projectFile reads the project file alone: a broken manifest is no reason not
 // to show what was published. HEAD's is read where the work tree has none.
 func (p *project) projectFile() (*manifest.Project, error) {
-	fsys, err := p.workTree()
+	bare := p.repo != nil && p.repo.Root() == ""
+	var fsys fs.FS
+	var err error
+	if bare {
+		fsys, _, err = p.at("HEAD")
+	} else {
+		fsys, err = p.workTree()
+	}
 	if err != nil {
 		return nil, err
 	}
 	proj, problems, err := manifest.LoadProject(fsys)
-	if missing(err) && p.repo != nil {
+	if missing(err) && p.repo != nil && !bare {
 		if fsys, _, err = p.at("HEAD"); err != nil {
 			return nil, err
 		}

@@ -23,6 +23,7 @@ var documents = map[string]any{
 	"plan":                                publish.Plan{},
 	"publish, activate":                   publish.Receipt{},
 	"log":                                 Log{},
+	"verify":                              Verification{},
 	"versions list":                       VersionList{},
 	"versions list, without a policy set": SetList{},
 	"versions show":                       Version{},
