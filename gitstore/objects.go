@@ -3,7 +3,6 @@ package gitstore
 import (
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/storer"
@@ -30,26 +29,30 @@ var errMissing = errors.New("not in the object database")
 type stored struct{ s storer.EncodedObjectStorer }
 
 func (o stored) read(t plumbing.ObjectType, h Hash) ([]byte, error) {
-	obj, err := o.s.EncodedObject(t, fromHash(h))
-	if errors.Is(err, plumbing.ErrObjectNotFound) {
+	obj, err := o.whole(t, fromHash(h))
+	switch {
+	case errors.Is(err, plumbing.ErrObjectNotFound):
 		return nil, fmt.Errorf("%s %s: %w", t, h, errMissing)
+	case err != nil:
+		return nil, fmt.Errorf("reading %s %s: %w", t, h, err)
 	}
+	return obj.content, nil
+}
+
+// A contentStore reads objects without go-git's wrapping of them.
+type contentStore interface {
+	content(t plumbing.ObjectType, h plumbing.Hash) (rawObject, error)
+}
+
+func (o stored) whole(t plumbing.ObjectType, h plumbing.Hash) (rawObject, error) {
+	if s, ok := o.s.(contentStore); ok {
+		return s.content(t, h)
+	}
+	obj, err := o.s.EncodedObject(t, h)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s %s: %w", t, h, err)
+		return rawObject{}, err
 	}
-	if obj.Size() > maxObjectBytes {
-		return nil, fmt.Errorf("%s %s has %d bytes; the limit is %d", t, h, obj.Size(), maxObjectBytes)
-	}
-	r, err := obj.Reader()
-	if err != nil {
-		return nil, fmt.Errorf("reading %s %s: %w", t, h, err)
-	}
-	defer r.Close()
-	content := make([]byte, obj.Size())
-	if _, err := io.ReadFull(r, content); err != nil {
-		return nil, fmt.Errorf("reading %s %s: %w", t, h, err)
-	}
-	return content, nil
+	return readAll(obj)
 }
 
 func (o stored) size(h Hash) (int64, error) {

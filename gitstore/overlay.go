@@ -64,6 +64,16 @@ func (o *overlay) layers() []*store {
 	return []*store{o.temp, o.base}
 }
 
+// content reads an object without go-git's wrapping of it.
+func (o *overlay) content(t plumbing.ObjectType, h plumbing.Hash) (obj rawObject, err error) {
+	for _, s := range o.layers() {
+		if obj, err = s.content(t, h); !errors.Is(err, plumbing.ErrObjectNotFound) {
+			break
+		}
+	}
+	return obj, err
+}
+
 // EncodedObject and the methods below are go-git's interface for reading.
 func (o *overlay) EncodedObject(t plumbing.ObjectType, h plumbing.Hash) (obj plumbing.EncodedObject, err error) {
 	for _, s := range o.layers() {

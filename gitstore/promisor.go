@@ -18,6 +18,10 @@ type promisor struct {
 	remote string
 }
 
+// IsPartial tells whether the clone lacks objects on purpose (clone --filter). Git
+// fetches those that are read.
+func (r *Repo) IsPartial() bool { return r.store.promisor != nil }
+
 // promisorOf returns the promisor of a clone, nil if it isn't partial.
 func (s *store) promisorOf(g gitProcess) (*promisor, error) {
 	settings, err := s.settings()

@@ -1,6 +1,7 @@
 package gitstore
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -8,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -32,14 +32,17 @@ const (
 	maxObjectBytes = 64 << 20
 )
 
-// A store is go-git's storage of one repository, made safe for concurrent use
-// and completed by what go-git 5.19 lacks: alternates that are opened once,
+// A store is go-git's storage of one repository, made safe for concurrent use,
+// with a faster reader of objects before it (see [objectDB]), and completed by
+// what go-git 5.19 lacks: alternates that are opened once,
 // packs that appear while it is open, objects of partial clones, extensions
 // that don't matter to a reader, and a check that an object has the id it was
 // asked for by.
 type store struct {
 	*filesystem.Storage
 	commonDir string
+
+	own *objectDB // reads what it can; go-git reads the rest
 
 	mu         sync.Mutex // go-git's object storage isn't safe for concurrent use
 	alternates []*filesystem.Storage
@@ -64,9 +67,12 @@ func openStore(gitDir, commonDir string) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
+	folders := []string{filepath.Join(commonDir, "objects")}
 	for _, dir := range dirs {
 		s.alternates = append(s.alternates, newStorage(osfs.New(dir), objects))
+		folders = append(folders, filepath.Join(dir, "objects"))
 	}
+	s.own = newObjectDB(folders)
 	return s, nil
 }
 
@@ -92,16 +98,60 @@ func (n noAlternates) Open(name string) (billy.File, error) {
 func (s *store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	errs := []error{s.Storage.Close()}
+	errs := []error{s.own.close(), s.Storage.Close()}
 	for _, a := range s.alternates {
 		errs = append(errs, a.Close())
 	}
 	return errors.Join(errs...)
 }
 
+// content returns the content of an object of at most [maxObjectBytes], with its
+// id verified. The error is [plumbing.ErrObjectNotFound] if there is none of
+// that type.
+func (s *store) content(t plumbing.ObjectType, h plumbing.Hash) (rawObject, error) {
+	o, err := s.own.read(toHash(h))
+	switch {
+	case err == nil && (t == plumbing.AnyObject || t == o.kind):
+		return o, nil
+	case err == nil, errors.Is(err, errMissing) && !s.promises(t):
+		return rawObject{}, plumbing.ErrObjectNotFound
+	case errors.Is(err, errTooLarge):
+		return rawObject{}, err
+	}
+	obj, err := s.foreign(t, h)
+	if err != nil {
+		return rawObject{}, err
+	}
+	return readAll(obj)
+}
+
+// promises tells whether a missing object of a type is to be asked for. A
+// missing commit or tag is an answer, and asking the remote for it would be a
+// request for every unknown id. A missing tree or blob has been promised by the
+// commit that names it.
+func (s *store) promises(t plumbing.ObjectType) bool {
+	return s.promisor != nil && (t == plumbing.TreeObject || t == plumbing.BlobObject)
+}
+
 // EncodedObject returns an object of at most [maxObjectBytes] in memory, with
 // its id verified. A larger one comes as go-git's stream.
 func (s *store) EncodedObject(t plumbing.ObjectType, h plumbing.Hash) (plumbing.EncodedObject, error) {
+	o, err := s.content(t, h)
+	if errors.Is(err, errTooLarge) {
+		return s.foreign(t, h)
+	}
+	if err != nil {
+		return nil, err
+	}
+	obj := &plumbing.MemoryObject{}
+	obj.SetType(o.kind)
+	_, err = obj.Write(o.content)
+	return obj, err
+}
+
+// foreign returns an object as go-git reads it, of those that the own reader
+// can't, with its id verified unless it is above [maxObjectBytes].
+func (s *store) foreign(t plumbing.ObjectType, h plumbing.Hash) (plumbing.EncodedObject, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	obj, err := s.find(t, h)
@@ -141,10 +191,7 @@ func (s *store) find(t plumbing.ObjectType, h plumbing.Hash) (plumbing.EncodedOb
 			return nil, aerr
 		}
 	}
-	// A missing commit or tag is an answer, and asking the remote for it would
-	// be a request for every unknown id. A missing tree or blob has been
-	// promised by the commit that names it.
-	if s.promisor != nil && (t == plumbing.TreeObject || t == plumbing.BlobObject) {
+	if s.promises(t) {
 		if err := s.promised([]plumbing.Hash{h}); err != nil {
 			return nil, err
 		}
@@ -161,7 +208,14 @@ func (s *store) HasEncodedObject(h plumbing.Hash) error {
 }
 
 func (s *store) has(h plumbing.Hash) error {
-	err := s.Storage.HasEncodedObject(h)
+	found, err := s.own.has(toHash(h))
+	switch {
+	case found:
+		return nil
+	case err == nil:
+		return plumbing.ErrObjectNotFound
+	}
+	err = s.Storage.HasEncodedObject(h)
 	if err != nil && s.packsChanged() {
 		err = s.Storage.HasEncodedObject(h)
 	}
@@ -176,9 +230,16 @@ func (s *store) has(h plumbing.Hash) error {
 
 // EncodedObjectSize returns the size of an object's content in bytes.
 func (s *store) EncodedObjectSize(h plumbing.Hash) (int64, error) {
+	size, err := s.own.size(toHash(h))
+	switch {
+	case err == nil:
+		return size, nil
+	case errors.Is(err, errMissing) && s.promisor == nil:
+		return 0, plumbing.ErrObjectNotFound
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	size, err := s.Storage.EncodedObjectSize(h)
+	size, err = s.Storage.EncodedObjectSize(h)
 	if err != nil && s.packsChanged() {
 		size, err = s.Storage.EncodedObjectSize(h)
 	}
@@ -217,10 +278,17 @@ func (s *store) SetEncodedObject(obj plumbing.EncodedObject) (plumbing.Hash, err
 
 // HashesWithPrefix lists the objects whose ids begin with prefix.
 func (s *store) HashesWithPrefix(prefix []byte) ([]plumbing.Hash, error) {
+	found := map[plumbing.Hash]bool{}
+	own, err := s.own.withPrefix(prefix)
+	if err == nil {
+		for _, h := range own {
+			found[fromHash(h)] = true
+		}
+		return sortedHashes(found), nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.packsChanged()
-	found := map[plumbing.Hash]bool{}
 	for _, st := range append([]*filesystem.Storage{s.Storage}, s.alternates...) {
 		list, err := st.HashesWithPrefix(prefix)
 		if err != nil {
@@ -230,9 +298,11 @@ func (s *store) HashesWithPrefix(prefix []byte) ([]plumbing.Hash, error) {
 			found[h] = true
 		}
 	}
-	return slices.SortedFunc(maps.Keys(found), func(a, b plumbing.Hash) int {
-		return strings.Compare(string(a[:]), string(b[:]))
-	}), nil
+	return sortedHashes(found), nil
+}
+
+func sortedHashes(set map[plumbing.Hash]bool) []plumbing.Hash {
+	return slices.SortedFunc(maps.Keys(set), func(a, b plumbing.Hash) int { return bytes.Compare(a[:], b[:]) })
 }
 
 // PackfileWriter receives a pack. Its index enters the storage on Close.
@@ -290,6 +360,21 @@ func inMemory(obj plumbing.EncodedObject) (plumbing.EncodedObject, error) {
 		return nil, err
 	}
 	return mem, nil
+}
+
+// readAll reads an object of at most [maxObjectBytes].
+func readAll(obj plumbing.EncodedObject) (rawObject, error) {
+	if obj.Size() > maxObjectBytes {
+		return rawObject{}, tooLarge(obj.Size())
+	}
+	r, err := obj.Reader()
+	if err != nil {
+		return rawObject{}, err
+	}
+	defer r.Close()
+	content := make([]byte, obj.Size())
+	_, err = io.ReadFull(r, content)
+	return rawObject{obj.Type(), content}, err
 }
 
 var (
