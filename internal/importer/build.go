@@ -11,6 +11,7 @@ import (
 
 	"github.com/policypin/policypin/diag"
 	"github.com/policypin/policypin/internal/keycard"
+	"github.com/policypin/policypin/internal/layerfs"
 	"github.com/policypin/policypin/manifest"
 )
 
@@ -265,7 +266,11 @@ var errNoPattern = errors.New("no pattern of the project's manifests: has a plac
 
 // problems are those of the place with these files in it.
 func (b *builder) problems(files []File) (diag.List, error) {
-	tree, err := layer(b.place.Tree, files)
+	text := make(map[string][]byte, len(files))
+	for _, f := range files {
+		text[f.Name] = f.Text
+	}
+	tree, err := layerfs.New(b.place.Tree, text)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,6 @@
-package importer
+// Package layerfs lays new files over a folder, so that what is going to be
+// written can be checked before it is.
+package layerfs
 
 import (
 	"archive/zip"
@@ -8,15 +10,15 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"slices"
 )
 
-// A layered file system has new files over a folder, so that what is going to
-// be written can be checked before it is.
 type layered struct{ top, base fs.FS }
 
-// layer puts files over a folder.
-func layer(base fs.FS, files []File) (fs.FS, error) {
+// New returns base with these files, by slash path, in it. It is safe for
+// concurrent use if base is.
+func New(base fs.FS, files map[string][]byte) (fs.FS, error) {
 	if len(files) == 0 {
 		return base, nil
 	}
@@ -24,15 +26,15 @@ func layer(base fs.FS, files []File) (fs.FS, error) {
 	// of names and bytes and is not meant for tests.
 	var buf bytes.Buffer
 	w := zip.NewWriter(&buf)
-	for _, f := range files {
-		if !fs.ValidPath(f.Name) {
-			return nil, fmt.Errorf("%q is no path", f.Name)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if !fs.ValidPath(name) || name == "." {
+			return nil, fmt.Errorf("%q is no path of a file", name)
 		}
-		out, err := w.CreateHeader(&zip.FileHeader{Name: f.Name, Method: zip.Store})
+		out, err := w.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
 		if err != nil {
 			return nil, err
 		}
-		if _, err := out.Write(f.Text); err != nil {
+		if _, err := out.Write(files[name]); err != nil {
 			return nil, err
 		}
 	}
@@ -51,7 +53,35 @@ func (l layered) Open(name string) (fs.File, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return l.base.Open(name)
 	}
-	return f, err
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.IsDir() {
+		return f, nil
+	}
+	entries, err := l.ReadDir(name)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &folder{File: f, rest: entries}, nil
+}
+
+// A folder is an open one that has the entries of both layers.
+type folder struct {
+	fs.File
+	rest []fs.DirEntry
+}
+
+func (d *folder) ReadDir(n int) ([]fs.DirEntry, error) {
+	if n <= 0 {
+		n = len(d.rest)
+	} else if len(d.rest) == 0 {
+		return nil, io.EOF
+	}
+	next := d.rest[:min(n, len(d.rest))]
+	d.rest = d.rest[len(next):]
+	return next, nil
 }
 
 // ReadFile reads from the upper layer, or else from the lower one by its own
