@@ -243,10 +243,20 @@ func (c *caller) send(ctx context.Context, method, url, path string, header http
 	if c.trace != nil {
 		c.trace(Trace{
 			Method: method, Path: c.secrets.redact(path), Status: a.status, RequestID: a.requestID,
-			Duration: time.Since(start), Attempt: n, Err: a.err,
+			Duration: time.Since(start), ServerTime: serverTime(a.header), Attempt: n, Err: a.err,
 		})
 	}
 	return a
+}
+
+// serverTime is the Date of an answer, the zero time if it has none that can be
+// read.
+func serverTime(h http.Header) time.Time {
+	t, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return time.Time{}
+	}
+	return t
 }
 
 // errTooLarge ends the reading of an answer that may have no end.

@@ -54,8 +54,9 @@ type Trace struct {
 	Status       int    // 0: no answer
 	RequestID    string // sent as X-Client-Request-ID
 	Duration     time.Duration
-	Attempt      int   // from 1
-	Err          error // why there was no usable answer; nil when Status tells it all
+	ServerTime   time.Time // the answer's Date (RFC 9110, section 6.6.1), to the second; zero if it has none
+	Attempt      int       // from 1
+	Err          error     // why there was no usable answer; nil when Status tells it all
 }
 
 // A Reader reads one zone. It has no method that writes. It is safe for

@@ -79,8 +79,37 @@ func (d *driftRun) pinned(versionID string) (*driftSet, *driftPin) {
 	return nil, nil
 }
 
-// expected is the set whose version is to decide, and whether the project says
-// so: the one that the target names, or its only one.
+// publishedBy tells whether an account also created versions that are pinned.
+func (s *driftSet) publishedBy(account string) bool {
+	return account != "" && slices.ContainsFunc(s.pins, func(p *driftPin) bool { return p.live != nil && p.live.CreatedBy == account })
+}
+
+// damaged tells whether there is a tag for the version of this number that isn't
+// its pin.
+func (s *driftSet) damaged(number int) bool {
+	return slices.ContainsFunc(s.pins, func(p *driftPin) bool {
+		return p.ref.Number == number && (p.live == nil || p.live.Version != number)
+	})
+}
+
+// exists tells whether the zone has a version of this number.
+func (s *driftSet) exists(number int) bool {
+	for _, live := range s.live {
+		if slices.ContainsFunc(live.versions, func(v *keycard.PolicySetVersion) bool { return v.Version == number }) {
+			return true
+		}
+	}
+	return s.named != nil && number <= s.named.LatestVersion
+}
+
+// newest is the pin of the newest version that has a tag. If it can't be read,
+// nobody knows what was published last.
+func (s *driftSet) newest() *driftPin {
+	return find(s.pins, func(p *driftPin) bool { return p.pin != nil || s.exists(p.ref.Number) })
+}
+
+// expected is the set whose version is to decide: the one that the target names,
+// or its only one.
 func (d *driftRun) expected() *driftSet {
 	var only *driftSet
 	n := 0
@@ -127,8 +156,10 @@ func (j *driftJudge) activation() {
 	f.created(j.bound)
 	what := fmt.Sprintf("v%d of %s", f.Version, f.Set)
 	set, pin := j.pinned(id)
-	ours := slices.ContainsFunc(j.sets, func(s *driftSet) bool { return s.live[j.active.ID] != nil })
+	owner := find(j.sets, func(s *driftSet) bool { return s.live[j.active.ID] != nil })
 	switch {
+	case pin == nil && owner != nil && owner.damaged(f.Version):
+		return // its pin can't be read, which is a finding
 	case pin != nil && set.decl == nil && j.problems == nil:
 		return // undeclared says it
 	case pin != nil && (want == nil || set == want) && pin == set.last():
@@ -145,19 +176,21 @@ func (j *driftJudge) activation() {
 		f.Detail, f.Tag = detailOtherSet, pin.ref.Name
 		f.Message = fmt.Sprintf("%s is active, but the project says that %s decides in target %s", what, want.name, j.target.Name)
 		f.Commands = restore()
-	case ours:
+	case owner != nil:
 		f.Detail = detailUnpinned
 		f.Message = fmt.Sprintf("%s is active, which no pin records", what)
-		f.Commands = restore()
+		if !owner.publishedBy(f.By) { // a version of ours is repinned, not replaced
+			f.Commands = restore()
+		}
 	case last == nil:
 		return // nothing was published that could be active
 	default:
 		f.Detail = detailForeign
-		owner := ""
+		manager := ""
 		if j.active.OwnerType == keycard.OwnerPlatform {
-			owner = ", which Keycard manages,"
+			manager = ", which Keycard manages,"
 		}
-		f.Message = fmt.Sprintf("%s (%s)%s is active, not v%d of %s, which was published last", what, j.active.ID, owner, last.ref.Number, want.name)
+		f.Message = fmt.Sprintf("%s (%s)%s is active, not v%d of %s, which was published last", what, j.active.ID, manager, last.ref.Number, want.name)
 		f.Commands = restore("--replace-active", id)
 	}
 	j.add(f)
@@ -177,8 +210,7 @@ func (j *driftJudge) set(s *driftSet) {
 		j.undeclared(s)
 	case len(s.pins) == 0:
 		j.unpinned(s)
-	case last != nil && last == s.pins[0] && !s.same:
-		// With the newest pin unreadable, nobody knows what was published last.
+	case last != nil && last == s.newest() && !s.same:
 		j.add(Finding{
 			Kind: DriftUnpublished, Detail: detailChanged, Set: s.name, Tag: last.ref.Name,
 			Message: fmt.Sprintf("%s at %s has set digest %s, the last pin, v%d, has %s",
@@ -313,6 +345,7 @@ func (j *driftJudge) policiesOf(s *driftSet, last *driftPin) {
 		}
 		if v := live.latest; v != nil && sources[e.Policy] != "" && v.ArchivedAt == nil {
 			f.Kind, f.Detail, f.By, f.At = DriftAdded, detailPolicyVer, v.CreatedBy, stamp(v.CreatedAt)
+			f.Information = s.publishedBy(v.CreatedBy) // a publish broke off
 			if source := j.tree.Sources[sources[e.Policy]]; source != nil && source.Same(v.CedarRaw) {
 				f.Message = fmt.Sprintf("policy %s has v%d, which no pin records; it says what %s says", e.Policy, v.Version, sources[e.Policy])
 			} else {

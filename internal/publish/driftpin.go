@@ -90,9 +90,14 @@ func (j *driftJudge) seen(p *driftPin, damaged func(detail string, commands []st
 	}
 }
 
-// repin replaces a tag that says nothing true by what commit and zone say.
+// repin replaces a tag that says nothing true by what commit and zone say, if
+// there is such a version.
 func (j *driftJudge) repin(s *driftSet, p *driftPin) []string {
-	return []string{j.deleteTag(p.ref.Name), j.command("repin", s.name, fmt.Sprintf("v%d", p.ref.Number))}
+	commands := []string{j.deleteTag(p.ref.Name)}
+	if s.exists(p.ref.Number) {
+		commands = append(commands, j.command("repin", s.name, fmt.Sprintf("v%d", p.ref.Number)))
+	}
+	return commands
 }
 
 // againstZone lists what the record says otherwise than the zone.
@@ -293,18 +298,14 @@ func (j *driftJudge) missing(s *driftSet) {
 	if last == nil || s.live[last.pin.Record.PolicySetID] == nil {
 		return
 	}
-	publishers, damaged := map[string]bool{}, map[int]bool{}
 	for _, p := range s.pins {
-		if p.live == nil {
-			damaged[p.ref.Number] = true // it is a finding already
-			continue
+		if p.live != nil {
+			known[p.live.ID] = true
 		}
-		known[p.live.ID] = true
-		publishers[p.live.CreatedBy] = true
 	}
 	for _, v := range s.live[last.pin.Record.PolicySetID].versions {
-		if !known[v.ID] && !damaged[v.Version] && v.ArchivedAt == nil {
-			j.unknown(s, last, v, v.CreatedBy != "" && publishers[v.CreatedBy])
+		if !known[v.ID] && !s.damaged(v.Version) && v.ArchivedAt == nil {
+			j.unknown(s, last, v, s.publishedBy(v.CreatedBy))
 		}
 	}
 }

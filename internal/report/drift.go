@@ -52,9 +52,9 @@ func (p *printer) finding(f publish.Finding) {
 	}
 	about := ""
 	if f.Set != "" {
-		about = " " + p.style.paint(sgrBold, Clean(f.Set)) + ":"
+		about = " " + p.style.paint(sgrBold, Clean(f.Set))
 	}
-	p.line("%s%s %s", kind, about, Clean(f.Message))
+	p.line("%s%s: %s", kind, about, Clean(f.Message))
 	var facts []string
 	if f.By != "" {
 		facts = append(facts, "by "+Clean(f.By))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/policypin/policypin/gitstore"
+	"github.com/policypin/policypin/internal/doctor"
 	"github.com/policypin/policypin/internal/publish"
 	"github.com/policypin/policypin/manifest"
 )
@@ -31,6 +32,8 @@ var documents = map[string]any{
 	"versions archive":                    Archived{},
 	"init":                                Scaffold{},
 	"schema fetch":                        Fetched{},
+	"drift":                               publish.Drift{},
+	"doctor":                              doctor.Report{},
 	"version":                             BuildInfo{},
 }
 
