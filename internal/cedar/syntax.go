@@ -59,7 +59,7 @@ const maxNots = 4
 // less what the official engine refuses or a limit forbids, so that every error
 // can have a position and words that a reader understands.
 func parseSyntax(text string, tokens []token, lim limits) ([]statement, *syntaxError) {
-	p := &syntax{text: text, tokens: tokens, limits: lim, presence: map[string]bool{}}
+	p := &syntax{cursor: cursor{text: text, tokens: tokens}, limits: lim, presence: map[string]bool{}}
 	var list []statement
 	for p.peek().kind != tokenEOF {
 		list = append(list, p.statement())
@@ -73,26 +73,31 @@ func parseSyntax(text string, tokens []token, lim limits) ([]statement, *syntaxE
 // syntax is a recursive descent over the tokens. After an error it stands at
 // the end of the file, which no loop survives.
 type syntax struct {
-	text   string
-	tokens []token
+	cursor
 	limits
-	i        int
 	nest     int
 	presence map[string]bool // the "has" tests of this statement
 	err      *syntaxError
 }
 
-func (p *syntax) peek() token { return p.tokens[p.i] }
+// A cursor stands before one token of a text.
+type cursor struct {
+	text   string
+	tokens []token
+	i      int
+}
+
+func (p *cursor) peek() token { return p.tokens[p.i] }
 
 // is tells whether the next token is this operator or word.
-func (p *syntax) is(s string) bool {
+func (p *cursor) is(s string) bool {
 	t := p.tokens[p.i]
 	return t.end-t.start == len(s) && p.text[t.start:t.end] == s
 }
 
-func (p *syntax) word(t token) string { return p.text[t.start:t.end] }
+func (p *cursor) word(t token) string { return p.text[t.start:t.end] }
 
-func (p *syntax) next() token {
+func (p *cursor) next() token {
 	t := p.tokens[p.i]
 	if p.i < len(p.tokens)-1 {
 		p.i++
@@ -101,7 +106,7 @@ func (p *syntax) next() token {
 }
 
 // accept takes the next token if it is s.
-func (p *syntax) accept(s string) bool {
+func (p *cursor) accept(s string) bool {
 	if !p.is(s) {
 		return false
 	}
