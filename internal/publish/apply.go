@@ -274,13 +274,33 @@ func (r *run) createSetVersion(ctx context.Context, w *setWork) error {
 			return nil, err
 		})
 	if err != nil {
-		return err
+		return r.archivedSet(ctx, w, err)
 	}
 	if repeated {
 		r.retried[w.name()] = true
 	}
 	r.did("created version %d of policy set %s", w.result.Version, w.name())
 	return nil
+}
+
+// archivedSet looks at why a set takes no version. That a set which a pin knows
+// was archived shows only here: reading every set before would be a request more
+// for each.
+func (r *run) archivedSet(ctx context.Context, w *setWork, err error) error {
+	var said *keycard.Error
+	if !errors.As(err, &said) || said.Status < 400 || said.Status >= 500 {
+		return err
+	}
+	set, readErr := r.c.PolicySet(ctx, w.state.id)
+	gone := errors.Is(readErr, keycard.ErrNotFound)
+	if !gone && (readErr != nil || set.ArchivedAt == nil) {
+		return err
+	}
+	return Refusals{{
+		Code: Archived, Set: w.name(),
+		Message: fmt.Sprintf("policy set %s (%s) was archived in the zone: %v", w.name(), w.state.id, err),
+		Hint:    fmt.Sprintf("a new set needs another name, or other pins for target %s in the project file", r.target.Name),
+	}}
 }
 
 // newerVersions lists the versions above what was known when the plan was made,

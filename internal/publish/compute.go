@@ -280,6 +280,9 @@ func (c *computer) decide(w *setWork) {
 			w.reason = fmt.Sprintf("v%d is archived in the zone", rec.Version)
 		case keycard.NormalSHA(st.pinned.ManifestSHA) != keycard.NormalSHA(rec.ManifestSHA):
 			w.reason = fmt.Sprintf("v%d has another manifest sha in the zone than in its pin", rec.Version)
+		case archivedIn(st) != nil:
+			v := archivedIn(st)
+			w.reason = fmt.Sprintf("v%d holds version %d of policy %s, which is archived in the zone", rec.Version, v.Version, cmp.Or(c.z.names[v.PolicyID], v.PolicyID))
 		case st.pinned.SchemaVersion != s.decl.SchemaVersion || !holds(entriesOf(st.base), w.wants):
 			w.reason = fmt.Sprintf("v%d holds something else in the zone than its pin claims", rec.Version)
 		case rec.PolicySet != name:
@@ -321,6 +324,11 @@ func (c *computer) decide(w *setWork) {
 	if st.pinned != nil && w.action == Update && c.z.schemas[s.decl.SchemaVersion].Status == "archived" {
 		c.note("policy set %s: schema %s is archived", name, s.decl.SchemaVersion)
 	}
+}
+
+// archivedIn is a policy version of the base that was archived since, or nil.
+func archivedIn(st *setState) *keycard.PolicyVersion {
+	return find(st.base, func(v *keycard.PolicyVersion) bool { return v.ArchivedAt != nil })
 }
 
 // unpinned reports newer versions that no pin knows; they are not touched.

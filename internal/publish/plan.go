@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/policypin/policypin/gitstore"
 	"github.com/policypin/policypin/internal/jcs"
@@ -193,4 +194,41 @@ func (p *Plan) matches(approved *Plan) bool {
 	x, errX := jcs.Marshal(a)
 	y, errY := jcs.Marshal(b)
 	return errX == nil && errY == nil && string(x) == string(y)
+}
+
+// difference says in words why a plan is not the approved one.
+func (p *Plan) difference(approved *Plan) string {
+	switch {
+	case p.Target != approved.Target:
+		return fmt.Sprintf("it is for target %s", approved.Target)
+	case p.ZoneID != approved.ZoneID:
+		return fmt.Sprintf("target %s was zone %s", p.Target, approved.ZoneID)
+	case p.Activate == nil && approved.Activate != nil:
+		return "it was made with --activate, and this run has none"
+	case p.Activate != nil && approved.Activate == nil:
+		return "it was made without --activate"
+	}
+	var why []string
+	for _, s := range approved.Sets {
+		if find(p.Sets, func(now SetPlan) bool { return now.Name == s.Name }).Name == "" {
+			why = append(why, fmt.Sprintf("policy set %s is not declared any more", s.Name))
+		}
+	}
+	for _, now := range p.Sets {
+		s := find(approved.Sets, func(s SetPlan) bool { return s.Name == now.Name })
+		switch {
+		case s.Name == "":
+			why = append(why, fmt.Sprintf("policy set %s is new", now.Name))
+		case s.SetDigest != now.SetDigest:
+			why = append(why, fmt.Sprintf("policy set %s has other content", now.Name))
+		case s.BaseVersionID != now.BaseVersionID:
+			why = append(why, fmt.Sprintf("another version of policy set %s was pinned last", now.Name))
+		}
+	}
+	if a, b := p.Activate, approved.Activate; a != nil && a.Set != b.Set {
+		why = append(why, fmt.Sprintf("policy set %s is to be activated, not %s", a.Set, b.Set))
+	} else if a != nil && a.ReplacesVersionID != b.ReplacesVersionID {
+		why = append(why, fmt.Sprintf("v%d of %s is active now", a.ReplacesVersion, a.ReplacesSet))
+	}
+	return strings.Join(why, "; ")
 }

@@ -177,7 +177,7 @@ func (r *run) allowed() error {
 	if approved != nil && !r.plan.matches(approved) {
 		return Refusals{{
 			Code:    StalePlan,
-			Message: fmt.Sprintf("the plan has changed since it was approved: its digest is %s now, %s was approved", short(r.plan.Digest), short(approved.Digest)),
+			Message: fmt.Sprintf("the plan %s was approved, and this run's is %s: %s", short(approved.Digest), short(r.plan.Digest), r.plan.difference(approved)),
 			Hint:    "make a new plan and have it approved",
 		}}
 	}
