@@ -7,10 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"regexp"
 	"strings"
 
 	"github.com/policypin/policypin/internal/report"
+	"github.com/policypin/policypin/manifest"
 	"github.com/policypin/policypin/schema"
 	"github.com/urfave/cli/v2"
 )
@@ -18,14 +18,14 @@ import (
 func schemaCommand(w *world) *cli.Command {
 	return &cli.Command{
 		Name:  "schema",
-		Usage: "fetch the zone's Cedar schema, or print JSON Schemas",
+		Usage: "fetch the zone's Cedar schema, move to another, or print JSON Schemas",
 		Description: help{
 			text: `Works with the Cedar schema that the sources are checked against, and with the
 JSON Schemas of the project's own files.`,
-			examples: []string{"policypin schema fetch", "policypin schema print policy-set"},
+			examples: []string{"policypin schema fetch", "policypin schema upgrade 2026-06-18", "policypin schema print policy-set"},
 			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusRefused},
 		}.String(),
-		Subcommands: []*cli.Command{schemaFetchCommand(w), schemaPrintCommand(w)},
+		Subcommands: []*cli.Command{schemaFetchCommand(w), schemaUpgradeCommand(w), schemaPrintCommand(w)},
 	}
 }
 
@@ -70,9 +70,6 @@ file with another content is refused, since a schema version never changes.`,
 	}
 }
 
-// schemaVersion is what a version may look like in a file name.
-var schemaVersion = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
-
 func schemaFetch(ctx context.Context, w *world, apiURL, version string, force bool) (report.Fetched, error) {
 	doc := report.Fetched{Schema: report.Schema}
 	p, err := w.findProject()
@@ -97,8 +94,8 @@ func schemaFetch(ctx context.Context, w *world, apiURL, version string, force bo
 	if err != nil {
 		return doc, err
 	}
-	if !schemaVersion.MatchString(s.Version) {
-		return doc, fmt.Errorf("the service calls the schema %q, which can't be part of a file name", s.Version)
+	if err := manifest.CheckSchemaVersion(s.Version); err != nil {
+		return doc, fmt.Errorf("the service calls the schema %q, which %w", s.Version, err)
 	}
 	doc.Target, doc.ZoneID, doc.Version, doc.Status, doc.Default = t.Name, t.ZoneID, s.Version, s.Status, s.IsDefault
 	doc.File = strings.ReplaceAll(proj.Schemas, "{version}", s.Version)
