@@ -204,7 +204,7 @@ type attested struct {
 // attest adds the links of an attestation.
 func (c *Chain) attest(ctx context.Context, r *Result, of attested) {
 	if none(of.raw) {
-		r.add(of.said, NotAvailable, "the version has none")
+		r.add(of.said, NotAvailable, "there is none")
 		return
 	}
 	a, err := readAttestation(of.raw)
