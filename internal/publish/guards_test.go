@@ -50,6 +50,27 @@ func TestATargetThatWasRenamedKeepsItsGates(t *testing.T) {
 	w.refused(err, publish.Gate)
 }
 
+// A pin that somebody made up for a set that doesn't exist, with a date far
+// ahead, doesn't take the guards away.
+func TestAMadeUpPinDoesNotLoosenTheGuards(t *testing.T) {
+	w := newWorld(t)
+	files := w.project()
+	loose := w.commit(files)
+	w.mustPublish(loose, publish.Options{})
+	strict := w.commit(map[string]string{
+		"policypin.yaml":         projectFile + "gates:\n  max_removed_entries: 0\n",
+		"policies/finance.cedar": policy("treasury"),
+	})
+	w.mustPublish(strict, publish.Options{})
+	tagger := strings.Split(strings.Split(w.run(w.remote, "git", "cat-file", "-p", agentsV1), "\n")[3], "> ")[1]
+	w.forge(agentsV1, "policypin/production/zzz/v1", agentsV1, "policypin/production/zzz/v1", "agents v1 in", "zzz v1 in",
+		`"policy_set": "agents"`, `"policy_set": "zzz"`, tagger, "4000000000 +0000", "ps_agents_1", "ps_zzz_1")
+	w.git("rm", "-q", "policies/ops.cedar")
+	commit := w.commit(map[string]string{"policypin.yaml": projectFile, "policy-sets/agents.yaml": set("agents", "finance", "default-user-grants@3")})
+	_, err := w.publish(commit, publish.Options{})
+	w.refused(err, publish.Gate)
+}
+
 // A set that the tip takes away from a target is not published there by a
 // commit that comes late.
 func TestASetThatTheTipTakesAwayIsSuperseded(t *testing.T) {
