@@ -298,7 +298,7 @@ var stories = []story{
 			w.forgetTags()
 		},
 		want:    []string{"pin-damaged missing agents v1 by publisher"},
-		command: "policypin repin --target production agents v1",
+		command: "policypin repin --target production --rev COMMIT agents v1",
 	},
 	{
 		name: "an older pin was deleted, and the clone knows it",
@@ -760,10 +760,12 @@ func FuzzDrift(f *testing.F) {
 	f.Add(`"project": "."`, `"project": "elsewhere"`)
 	f.Add(`"digest_format": 1`, `"digest_format": 7`)
 	f.Add(`"attestation": {`, `"attestation": {"payload":"e30",`)
-	w := newDriftWorld(f)
-	w.mustPublish(w.commit(w.project()), publish.Options{})
-	tag := w.run(w.remote, "git", "cat-file", "-p", agentsV1) + "\n"
+	all := newDriftWorld(f)
+	all.mustPublish(all.commit(all.project()), publish.Options{})
+	tag := all.run(all.remote, "git", "cat-file", "-p", agentsV1) + "\n"
 	f.Fuzz(func(t *testing.T, old, forged string) {
+		w := *all.world
+		w.TB = t
 		if old == "" || !strings.Contains(tag, old) {
 			t.Skip("nothing to replace")
 		}

@@ -91,13 +91,25 @@ func (j *driftJudge) seen(p *driftPin, damaged func(detail string, commands []st
 }
 
 // repin replaces a tag that says nothing true by what commit and zone say, if
-// there is such a version.
+// there is such a version. The tag's own commit is the best guess at what was
+// published; repin refuses a wrong one.
 func (j *driftJudge) repin(s *driftSet, p *driftPin) []string {
 	commands := []string{j.deleteTag(p.ref.Name)}
 	if s.exists(p.ref.Number) {
-		commands = append(commands, j.command("repin", s.name, fmt.Sprintf("v%d", p.ref.Number)))
+		commit := p.ref.Commit
+		if commit.IsZero() {
+			commit = p.ref.Object // a lightweight tag
+		}
+		commands = append(commands, j.repinAt(commit.String(), s, p.ref.Number))
 	}
 	return commands
+}
+
+// someCommit stands in a command for one that nothing points to any more.
+const someCommit = "COMMIT"
+
+func (j *driftJudge) repinAt(rev string, s *driftSet, number int) string {
+	return j.command("repin", "--rev", rev, s.name, fmt.Sprintf("v%d", number))
 }
 
 // againstZone lists what the record says otherwise than the zone.
@@ -317,7 +329,7 @@ func (j *driftJudge) unknown(s *driftSet, last *driftPin, v *keycard.PolicySetVe
 	f := Finding{Kind: DriftUnknown, Set: s.name, VersionID: v.ID, Version: v.Version}
 	f.created(v)
 	active := j.active != nil && j.active.ActiveVersionID == v.ID
-	repin, archive := j.command("repin", s.name, number), j.command("versions archive", s.name, number)
+	repin, archive := j.repinAt(someCommit, s, v.Version), j.command("versions archive", s.name, number)
 	state := ""
 	if active {
 		state = " and decides requests"
