@@ -29,6 +29,8 @@ func versionsCommand(w *world) *cli.Command {
 			versionsShowCommand(w),
 			versionsPoliciesCommand(w),
 			versionsArchiveCommand(w),
+			versionsUnusedCommand(w),
+			versionsArchivePolicyCommand(w),
 		},
 	}
 }
