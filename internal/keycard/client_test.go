@@ -198,6 +198,9 @@ func TestTrace(t *testing.T) {
 		if (tr.Err != nil) != (tr.Status == 0) {
 			t.Errorf("attempt %d: got error %v", i+1, tr.Err)
 		}
+		if since := time.Since(tr.ServerTime); tr.Status != 0 && (since < -time.Second || since > time.Minute) || tr.Status == 0 && !tr.ServerTime.IsZero() {
+			t.Errorf("attempt %d: got the server's time %v", i+1, tr.ServerTime)
+		}
 		ids[tr.RequestID] = true
 	}
 	if len(ids) != 3 {
