@@ -106,7 +106,7 @@ func (s schema) render(format string, isDefault bool) (schemaVersion, error) {
 
 func (c *call) listSchemas() (int, any, error) {
 	q := c.params
-	expanded := q.expand(c.expandable()...)
+	expanded := q.expand("total_count")
 	q.filters("filter[default]")
 	q.choice("sort", "created_at")
 	format := q.choice("format", formatJSON, formatCedar)
