@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/policypin/policypin/gitstore"
 	"github.com/policypin/policypin/internal/cedar"
@@ -43,7 +44,11 @@ func (r *run) pinAll(ctx context.Context, sets []*setWork) error {
 	}
 	results, err := r.src.Origin.PushPins(ctx, pins)
 	if err != nil {
-		return fmt.Errorf("pushing %d pins: %w", len(pins), err)
+		var names []string
+		for _, w := range pinned {
+			names = append(names, fmt.Sprintf("v%d of %s", w.result.Version, w.name()))
+		}
+		return fmt.Errorf("%s: in the zone, but perhaps not pinned, and not active: %w", strings.Join(names, ", "), err)
 	}
 	var errs []error
 	for i, res := range results {
@@ -52,8 +57,12 @@ func (r *run) pinAll(ctx context.Context, sets []*setWork) error {
 		case errors.Is(res.Err, gitstore.ErrPinExists):
 			errs = append(errs, res.Err)
 		case res.Err != nil:
-			errs = append(errs, fmt.Errorf("v%d of %s exists, is not pinned and not active: pushing %s: %w",
-				w.result.Version, w.name(), pins[i].Name, res.Err))
+			binding := "not active"
+			if w.result.Active != nil && *w.result.Active { // it was there before
+				binding = "active"
+			}
+			errs = append(errs, fmt.Errorf("v%d of %s exists, is not pinned and %s: pushing %s: %w",
+				w.result.Version, w.name(), binding, pins[i].Name, res.Err))
 		default:
 			w.pin = res.Pin
 			if res.New {

@@ -140,6 +140,9 @@ func (c *computer) policy(set string, e manifest.Entry) *policyWork {
 		c.refuse(Foreign, set, e.Policy, fmt.Sprintf("--adopt %s takes it over, or choose another name", e.Policy),
 			"policy %s exists in the zone as %s with other content, created by %s, and no pin knows it", e.Policy, z.id, z.live.CreatedBy)
 	}
+	if z.live != nil && p.id != "" && e.Description != "" && z.live.Description != e.Description {
+		c.note("policy %s has another description in the zone: %q", e.Policy, z.live.Description)
+	}
 	if z.live != nil && p.id != "" && z.live.Name != e.Policy {
 		if e.Was != "" && z.live.Name == e.Was {
 			p.renameFrom = z.live

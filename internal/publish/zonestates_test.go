@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -226,4 +227,49 @@ func TestSetsForUsers(t *testing.T) {
 	delete(files, "policy-sets/agents.yaml")
 	_, err = w.publish(w.commit(files), publish.Options{Activate: true, AcceptProjectChange: "for people"})
 	w.refused(err, publish.NoTarget)
+}
+
+// What a pin's push says about the binding is what the zone says.
+func TestARefusedPinOfWhatIsActive(t *testing.T) {
+	w := newWorld(t)
+	commit := w.commit(w.project())
+	v1 := w.mustPublish(commit, publish.Options{Activate: true, ReplaceActive: w.active()})
+	w.run(w.remote, "git", "tag", "-d", v1.Tag)
+	w.git("tag", "-d", v1.Tag)
+	hook := filepath.Join(w.remote, "hooks", "update")
+	if err := os.MkdirAll(filepath.Dir(hook), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(hook, []byte("#!/bin/sh\ncase $1 in refs/tags/*) echo not here >&2; exit 1;; esac\n"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.publish(commit, publish.Options{})
+	if err == nil || !strings.Contains(err.Error(), "v1 of agents exists, is not pinned and active") || !strings.Contains(err.Error(), "not here") {
+		t.Errorf("got %v, want v1 to be active and the server's words", err)
+	}
+	if err := os.Remove(hook); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.mustPublish(commit, publish.Options{}); got.Tag != v1.Tag || got.VersionID != v1.VersionID {
+		t.Errorf("again: got %+v, want v1 pinned", got)
+	}
+}
+
+// A description is sent once. A later difference is information.
+func TestAnotherDescription(t *testing.T) {
+	w := newWorld(t)
+	describe := func(text string) string {
+		return strings.Replace(set("agents", "finance", "ops"), "finance.cedar\n", "finance.cedar\n    description: "+text+"\n", 1)
+	}
+	files := w.project()
+	files["policy-sets/agents.yaml"] = describe("Before")
+	w.mustPublish(w.commit(files), publish.Options{})
+	rc, err := w.publish(w.commit(map[string]string{"policy-sets/agents.yaml": describe("After")}), publish.Options{})
+	if err != nil || agents(rc).Status != publish.Unchanged || len(rc.Notes) > 0 {
+		t.Errorf("got %+v, %v, want unchanged", rc, err)
+	}
+	rc, err = w.publish(w.commit(map[string]string{"policies/finance.cedar": policy("treasury")}), publish.Options{})
+	if err != nil || agents(rc).Version != 2 || !strings.Contains(strings.Join(rc.Notes, "\n"), `"Before"`) {
+		t.Errorf("got %+v, %v, want v2 and a note about the description", rc, err)
+	}
 }
