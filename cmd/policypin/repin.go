@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 
 	"github.com/policypin/policypin/internal/publish"
@@ -15,10 +16,8 @@ type repinOptions struct {
 	rev     string
 	version string
 	newBase string
-	remote  string
-	apiURL  string
-	format  choice
-	lock    lockFlags
+	zoneOptions
+	lock lockFlags
 }
 
 func repinCommand(w *world) *cli.Command {
@@ -43,14 +42,11 @@ commit and the zone, so the tag is the same object where there were none.`,
 			},
 			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusRefused, statusInterrupted},
 		}.String(),
-		Flags: append([]cli.Flag{
+		Flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{Name: "rev", Usage: "the commit that was published is `REVISION`", Value: "HEAD", Destination: &opts.rev},
 			&cli.StringFlag{Name: "version", Usage: "the same as the argument `vN`", Destination: &opts.version},
 			&cli.StringFlag{Name: "new-base", Usage: "history was rewritten since, for `REASON`; it is recorded", Destination: &opts.newBase},
-			&cli.StringFlag{Name: "remote", Usage: "the pins are in the remote `NAME`", Destination: &opts.remote},
-			apiURLFlag(&opts.apiURL),
-			formatFlag(&opts.format, formatText, formatJSON),
-		}, opts.lock.flags()...),
+		}, opts.zoneOptions.flags(), opts.lock.flags()),
 		Action: func(c *cli.Context) error {
 			args, err := takeArgs(c, 1, "SET", "vN")
 			if err != nil {
@@ -96,7 +92,7 @@ func repin(ctx context.Context, w *world, opts repinOptions, set string) (*publi
 	if err != nil {
 		return nil, err
 	}
-	origin, err := w.origin(p.project, t, originChoice{remote: opts.remote})
+	origin, err := w.origin(p.project, t, opts.origin)
 	if err != nil {
 		return nil, err
 	}

@@ -74,7 +74,8 @@ func TestNoSecretIsShown(t *testing.T) {
 	commands := [][]string{
 		{"versions", "list"}, {"versions", "list", "main"}, {"versions", "show", "main", "active"},
 		{"versions", "policies", "--cedar", "main", "active"}, {"versions", "archive", "--yes", "main", "v1"},
-		{"schema", "fetch"}, {"log", "--local", "--active"}, {"diff", "zone:far"},
+		{"schema", "fetch"}, {"schema", "upgrade", "2026-03-16"}, {"import"}, {"repin", "--local", "main", "v1"},
+		{"versions", "unused", "--local"}, {"versions", "archive-policy", "--local", "--yes", "employees-read"}, {"log", "--local", "--active"}, {"diff", "zone:far"},
 		{"plan", "--local"}, {"publish", "--local"}, {"activate", "--local", "main"},
 		{"validate"}, {"digest"}, {"diff"}, {"version"}, {"validate", "--rev", testSecrets["GITHUB_TOKEN"]},
 		{"versions", "list", testSecrets["GITHUB_TOKEN"]}, {"--target", testSecrets["POLICYPIN_GIT_TOKEN"], "versions", "list"},

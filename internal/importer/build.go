@@ -317,9 +317,14 @@ func (b *builder) judge(problems, before diag.List) (again bool, left diag.List)
 	return again, left
 }
 
-// notes say which of the customer's own policies are not a source, and why.
+// notes say which of the customer's own policies are not a source, and why, and
+// what an existing project file should say.
 func (b *builder) notes() []string {
 	notes := []string{}
+	if t, _ := b.project.Target(b.place.Target); b.snapshot.Active() != "" && t.Active != b.snapshot.Active() {
+		notes = append(notes, fmt.Sprintf("policy set %s decides requests in zone %s; %s can say so: targets.%s.active",
+			b.snapshot.Active(), b.place.ZoneID, manifest.ProjectFile, t.Name))
+	}
 	seen := map[string]bool{}
 	for _, set := range b.snapshot.Sets {
 		for _, e := range set.Version.Entries {
