@@ -37,6 +37,7 @@ func TestScripts(t *testing.T) {
 			"serve":     serveZone,
 			"replace":   replaceIn,
 			"interrupt": interrupt,
+			"request":   request,
 		},
 	})
 }
