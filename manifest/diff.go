@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/policypin/policypin/internal/cedar"
 )
 
 // A Diff is what changed between two trees, by meaning.
@@ -271,6 +273,12 @@ func (t *Tree) text(source string) string {
 // sameContent tells whether two sources parse equal. A text that doesn't parse
 // is equal only to itself.
 func sameContent(ta, tb *Tree, a, b string) bool {
+	if ta.same != nil && tb.same != nil {
+		if same, known := ta.same[a]; known && a == b {
+			return same
+		}
+		return cedar.SameSource(ta.text(a), tb.text(b))
+	}
 	if ta.text(a) == tb.text(b) {
 		return true
 	}

@@ -74,6 +74,7 @@ type Tree struct {
 	Schemas map[string]*cedar.Schema // by version; only committed ones that parsed
 
 	broken map[string]string // texts of sources that didn't parse, for Compare
+	same   map[string]bool   // for CompareChanged, where none is parsed: whether a path's content is the same on both sides
 }
 
 // ProjectFile is the name of the project file.

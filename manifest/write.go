@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // NewProject returns what a project file with nothing but these targets means.
@@ -141,7 +142,12 @@ func (w *writer) list(key string, items []string) {
 	for i, s := range items {
 		quoted[i] = scalar(s)
 	}
-	w.line(0, key, "["+strings.Join(quoted, ", ")+"]")
+	text := "[" + strings.Join(quoted, ", ") + "]"
+	if utf8.RuneCountInString(key+": "+text) <= maxLine {
+		w.line(0, key, text)
+		return
+	}
+	w.WriteString(key + ":\n  - " + strings.Join(quoted, "\n  - ") + "\n")
 }
 
 var (

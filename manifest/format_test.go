@@ -1,0 +1,245 @@
+package manifest
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// TestFormatGolden lays out testdata/format/*.in.yaml. The results are files
+// beside them, to be read.
+func TestFormatGolden(t *testing.T) {
+	files, err := filepath.Glob("testdata/format/*.in.yaml")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("found %d files (%v), want at least 5", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kind := kindByName(file)
+			r := layoutOf(ProjectFile, kind, text)
+			if r.problems.Err() != nil {
+				t.Fatal(r.problems)
+			}
+			golden := strings.TrimSuffix(file, ".in.yaml") + ".out.yaml"
+			if *update {
+				if err := os.WriteFile(golden, r.after, 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(r.after, want) {
+				t.Errorf("got\n%s\nwant\n%s", r.after, want)
+			}
+			keepsPromises(t, kind, text, r.after)
+		})
+	}
+}
+
+func kindByName(file string) fileKind {
+	if strings.Contains(filepath.Base(file), "project") {
+		return projectFile
+	}
+	return manifestFile
+}
+
+// keepsPromises checks what Format promises of a YAML file and its result.
+func keepsPromises(t *testing.T, kind fileKind, text, got []byte) {
+	t.Helper()
+	if again := layoutOf(ProjectFile, kind, got); !bytes.Equal(again.after, got) {
+		t.Errorf("not idempotent (%v): the first time\n%s\nthe second time\n%s", again.problems, got, again.after)
+	}
+	if kind == projectFile {
+		before, _, _ := parseProject(text)
+		after, _, _ := parseProject(got)
+		before.places, after.places = nil, nil
+		if a, b := WriteProject(before), WriteProject(after); !bytes.Equal(a, b) {
+			t.Errorf("the project\n%s\nbecame\n%s", a, b)
+		}
+	} else {
+		before, _, _ := parseSet("f", text)
+		after, _, _ := parseSet("f", got)
+		if a, b := WriteSet(before), WriteSet(after); !bytes.Equal(a, b) {
+			t.Errorf("the set\n%s\nbecame\n%s", a, b)
+		}
+	}
+	if !bytes.HasSuffix(got, []byte("\n")) || bytes.HasSuffix(got, []byte("\n\n")) && !bytes.Contains(got, []byte("+")) || bytes.Contains(got, []byte("\r")) || got[0] == '\n' {
+		t.Errorf("bad line ends: %q", got)
+	}
+}
+
+// The writer's layout is the canonical one, so that what import writes needs no
+// formatting.
+func TestWrittenFilesAreFormatted(t *testing.T) {
+	three := 3
+	long := []string{"a-target-with-a-long-name", "another-target-with-a-long-name", "a-third-target-with-a-name"}
+	for _, text := range [][]byte{
+		WriteProject(NewProject()),
+		WriteProject(NewProject(Target{Name: "production", ZoneID: "1.10", Pins: "prd", Branch: "main", Active: "a b"}, Target{Name: "local"})),
+		WriteProject(&Project{
+			Manifests: []string{"a/*.yaml", "b b/*.yaml"}, Schemas: "s/{version}.x", Tests: []string{}, DefaultTarget: "prd",
+			Targets: []Target{{Name: "prd", ZoneID: "zone_prd"}}, Gates: Gates{MaxRemovedEntries: &three, Widened: "allow", Uncovered: "refuse"},
+		}),
+		WriteProject(&Project{Manifests: []string{"first-folder-of-manifests/*.yaml", "second-folder-of-manifests/*.yaml", "third/*.yaml"}, Schemas: "s/{version}.x", DefaultTarget: "local", Gates: Gates{Widened: "approve", Uncovered: "approve"}}),
+	} {
+		if r := layoutOf(ProjectFile, projectFile, text); !bytes.Equal(r.after, text) {
+			t.Errorf("formatting\n%s\ngives\n%s (%v)", text, r.after, r.problems)
+		}
+	}
+	for _, set := range []*Set{
+		{Name: "yes", Was: "no: no", SchemaVersion: "2026-03-16", TargetType: "user", Targets: []string{"staging", "production"}, Entries: []Entry{
+			{Policy: "a", Was: "b", Source: "policies/a.cedar", Description: "first\nsecond \"quoted\" # no comment"},
+			{Policy: "1.10", Version: 3, SHA: strings.Repeat("0a", 32)},
+			{PolicyID: "pol_7", VersionID: "0x12"},
+		}},
+		{Name: "long", SchemaVersion: "1", Targets: long, Entries: []Entry{{Policy: "a", Version: 1}}},
+	} {
+		text := WriteSet(set)
+		if r := layoutOf("f", manifestFile, text); !bytes.Equal(r.after, text) {
+			t.Errorf("formatting\n%s\ngives\n%s (%v)", text, r.after, r.problems)
+		}
+	}
+}
+
+func TestFormatProject(t *testing.T) {
+	fsys := fstest.MapFS{}
+	for name, text := range map[string]string{
+		ProjectFile:            "kind: Project\napiVersion: policypin.dev/v1\n",
+		"policy-sets/a.yaml":   "apiVersion: policypin.dev/v1\nkind: PolicySet\nname: a\nschema_version: \"x\"\nentries:\n  - policy: p\n    source: policies/p.cedar\n  - policy: gone\n    source: policies/gone.cedar\n",
+		"policy-sets/bad.yaml": "apiVersion: policypin.dev/v1\nkind: PolicySet\nname: [\n",
+		"policies/p.cedar":     "permit(principal,action,resource);",
+		"policies/other.cedar": "permit(",
+		"tests/t.yaml":         "kind:   PolicyTest\n",
+		"notes.txt":            "x",
+	} {
+		fsys[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	list, problems, err := Format(fsys, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range list {
+		got = append(got, f.File)
+		if want := f.File != "policy-sets/a.yaml"; f.Changed() != want {
+			t.Errorf("%s changed: %v, want %v", f.File, f.Changed(), want)
+		}
+	}
+	if want := []string{ProjectFile, "policy-sets/a.yaml", "policies/p.cedar"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if len(problems) != 1 || problems[0].File != "policy-sets/bad.yaml" || problems[0].Rule != "yaml-syntax" {
+		t.Errorf("got %v, want the syntax error alone", problems)
+	}
+	list, problems, err = Format(fsys, []string{"policies/other.cedar", "tests/t.yaml", "notes.txt", "policies/p.cedar"})
+	if err != nil || len(list) != 1 || list[0].File != "policies/p.cedar" || len(problems) != 1 || problems[0].File != "policies/other.cedar" {
+		t.Errorf("got %v, %v and %v, want the one source, the other one's problem, and nothing for what is none of ours", list, problems, err)
+	}
+	if _, _, err := Format(fsys, []string{"policies/none.cedar"}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v, want an error for a file that doesn't exist", err)
+	}
+}
+
+// Wherever a comment or an empty line stands, the promises hold, and the file
+// isn't refused. Seeds are fixed.
+func TestFormatKeepsCommentsAnywhere(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	files, err := filepath.Glob("testdata/format/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for round := range 400 {
+			commented := []byte(sprinkle(random, string(text), round))
+			kind := kindByName(file)
+			if readYAML(ProjectFile, kind, commented).problems.Err() != nil {
+				continue // a comment in the middle of a value, or behind a |
+			}
+			tried++
+			r := layoutOf(ProjectFile, kind, commented)
+			if r.problems.Err() != nil {
+				t.Errorf("refused: %v", r.problems)
+			} else {
+				keepsPromises(t, kind, commented, r.after)
+			}
+			if t.Failed() {
+				t.Fatalf("%s:\n%s", file, commented)
+			}
+		}
+	}
+	if tried < 1000 {
+		t.Errorf("only %d texts were valid", tried)
+	}
+}
+
+// sprinkle writes comments at ends of lines and between lines, with any
+// indentation, and empty lines.
+func sprinkle(random *rand.Rand, text string, density int) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		for random.IntN(500) < density {
+			b.WriteString(strings.Repeat(" ", random.IntN(8)) + []string{"\n", "# above\n", "# apart\n\n", "\t# tab \t\r\n"}[random.IntN(4)])
+		}
+		if random.IntN(500) < density {
+			line = strings.TrimRight(line, "\r\n") + []string{" # after\n", "\t#after\r\n"}[random.IntN(2)]
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+// What can't be rewritten without a loss is left alone, and said.
+func TestFormatRefusesToLose(t *testing.T) {
+	const text = "apiVersion: policypin.dev/v1\nkind: PolicySet\nname: a\nschema_version: x\nentries:\n" +
+		"  - policy: p\n    description:\n      |\n      kept # text\n    version: 1\n"
+	r := layoutOf("f", manifestFile, []byte(text))
+	if r.after != nil || len(r.problems) != 1 || r.problems[0].Rule != "format-unsafe" {
+		t.Errorf("got %q and %v, want the file refused", r.after, r.problems)
+	}
+}
+
+// FuzzFormatYAML holds the layout of manifests and project files against its
+// promises.
+func FuzzFormatYAML(f *testing.F) {
+	files, err := filepath.Glob("testdata/format/*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	seeds(f, "")
+	f.Fuzz(func(t *testing.T, text []byte) {
+		for _, kind := range []fileKind{projectFile, manifestFile} {
+			r := layoutOf(ProjectFile, kind, text)
+			if r.after == nil && r.problems.Err() == nil {
+				t.Error("no text and no problem")
+			}
+			if r.after != nil {
+				keepsPromises(t, kind, text, r.after)
+			}
+		}
+	})
+}
