@@ -124,16 +124,20 @@ func compare(ctx context.Context, w *world, opts diffOptions, from, to string) (
 	if err != nil {
 		return doc, err
 	}
-	load, err := p.loader(a, b)
+	doc.From, doc.To = a.report(), b.report()
+	changed, known, err := p.changed(a, b)
 	if err != nil {
 		return doc, err
 	}
+	if known {
+		doc.Diff, err = w.compareChanged(a, b, changed)
+		return doc, err
+	}
 	for _, s := range []*side{a, b} {
-		if err := w.loadSide(s, load); err != nil {
+		if err := w.load(s); err != nil {
 			return doc, err
 		}
 	}
-	doc.From, doc.To = a.report(), b.report()
 	if a.live == nil && b.live == nil {
 		doc.Diff = manifest.Compare(a.tree, b.tree)
 	} else {
@@ -174,48 +178,56 @@ func (w *world) side(ctx context.Context, p *project, opts diffOptions, name str
 	return s, err
 }
 
-// A loadFunc reads a project as manifest.Load does.
-type loadFunc func(fs.FS) (*manifest.Tree, diag.List, error)
-
-// loader chooses how much of two states is read. What differs between two
-// commits, or between HEAD and the index, is known from Git without reading a
-// file, so that the work is that of the change and not that of the project. A
-// changed project file may change what belongs to it, so everything is read.
-func (p *project) loader(a, b *side) (loadFunc, error) {
+// changed lists the files that differ between two commits, or between HEAD and
+// the index. Git knows them without reading a file, so that the work is that of
+// the change and not that of the project. known is false for other states, and
+// if the project file is among them: it says what belongs to the project.
+func (p *project) changed(a, b *side) (paths []string, known bool, err error) {
 	if a.fsys == nil || b.fsys == nil {
-		return manifest.Load, nil
+		return nil, false, nil
 	}
 	var changes []gitstore.PathChange
-	var err error
 	switch {
 	case !a.commit.IsZero() && !b.commit.IsZero():
 		changes, err = p.repo.ChangedPaths(a.commit, b.commit, p.rel)
 	case a.label == "HEAD" && b.label == indexSide:
 		changes, err = p.repo.StagedPaths(p.rel)
 	default:
-		return manifest.Load, nil
+		return nil, false, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	paths := make([]string, len(changes))
-	for i, c := range changes {
+	for _, c := range changes {
 		if c.Path == manifest.ProjectFile {
-			return manifest.Load, nil
+			return nil, false, nil
 		}
-		paths[i] = c.Path
+		paths = append(paths, c.Path)
 	}
-	return func(fsys fs.FS) (*manifest.Tree, diag.List, error) { return manifest.LoadChanged(fsys, paths) }, nil
+	return paths, true, nil
 }
 
-// loadSide reads a state. A file with problems doesn't hide what changed in the
-// others, so problems are counted on stderr; only a project file that can't be
-// used at all stops the comparison.
-func (w *world) loadSide(s *side, load loadFunc) error {
+// compareChanged compares two states that have the same project file.
+func (w *world) compareChanged(a, b *side, changed []string) (manifest.Diff, error) {
+	d, from, to, err := manifest.CompareChanged(a.fsys, b.fsys, changed)
+	if missing(err) {
+		return d, nil // a folder without a project file, now and then
+	}
+	if err != nil {
+		return d, err
+	}
+	w.noteErrors(a, from)
+	w.noteErrors(b, to)
+	return d, nil
+}
+
+// load reads a state whole. Only a project file that can't be used at all stops
+// the comparison.
+func (w *world) load(s *side) error {
 	if s.fsys == nil {
 		return nil
 	}
-	tree, problems, err := load(s.fsys)
+	tree, problems, err := manifest.Load(s.fsys)
 	if missing(err) {
 		return nil // a folder without a project file: everything was added since, or removed
 	}
@@ -225,11 +237,17 @@ func (w *world) loadSide(s *side, load loadFunc) error {
 	if tree == nil {
 		return problems
 	}
+	w.noteErrors(s, problems)
+	s.tree = tree
+	return nil
+}
+
+// noteErrors counts errors on stderr: a file with problems doesn't hide what
+// changed in the others.
+func (w *world) noteErrors(s *side, problems diag.List) {
 	if n := problems.Errors(); n > 0 {
 		w.say("note: %s has errors (%d); policypin validate shows them", report.Clean(s.label), n)
 	}
-	s.tree = tree
-	return nil
 }
 
 // pinNumber is the short name of a pin.
