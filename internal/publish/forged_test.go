@@ -29,6 +29,7 @@ const agentsV1 = "policypin/production/agents/v1"
 // An entry by number has no source to compare with, so the id that a forged pin
 // gives for its name must not be believed.
 func TestAForgedPinDoesNotSwapAnEntryByNumber(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	w := newWorld(t)
 	w.mustPublish(w.commit(w.project()), publish.Options{})
@@ -64,6 +65,7 @@ func TestAForgedPinDoesNotSwapAnEntryByNumber(t *testing.T) {
 // With a forged pin, somebody could keep an entry that the commit removes in
 // place of one that it keeps.
 func TestAForgedPinDoesNotKeepARemovedEntry(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	w := newWorld(t)
 	c := w.client()
@@ -99,6 +101,7 @@ func TestAForgedPinDoesNotKeepARemovedEntry(t *testing.T) {
 // A tag that can't be read must not stand in the way of a rollback of another
 // set.
 func TestARollbackIsNotBlockedByADamagedPin(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	w := newWorld(t)
 	v1 := w.mustPublish(w.commit(w.project()), publish.Options{Activate: true, ReplaceActive: w.active()})
@@ -120,6 +123,7 @@ func TestARollbackIsNotBlockedByADamagedPin(t *testing.T) {
 
 // A set that was renamed in the console is still the same set.
 func TestTheRollbackGoesByIDs(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	w := newWorld(t)
 	v1 := w.mustPublish(w.commit(w.project()), publish.Options{Activate: true, ReplaceActive: w.active()})
@@ -142,6 +146,7 @@ func TestTheRollbackGoesByIDs(t *testing.T) {
 // A branch that was set back is a rewritten history: the last pin is not newer
 // than the commit in any sense that the branch knows.
 func TestABranchThatWasSetBackNeedsANewBase(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.mustPublish(w.commit(w.project()), publish.Options{})
 	w.mustPublish(w.commit(map[string]string{"policies/finance.cedar": policy("treasury")}), publish.Options{})
@@ -156,6 +161,7 @@ func TestABranchThatWasSetBackNeedsANewBase(t *testing.T) {
 
 // Pins of a zone that the target had before say nothing about ids of this one.
 func TestPinsOfAnotherZoneGiveNoIDs(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.mustPublish(w.commit(w.project()), publish.Options{})
 	w.forge(agentsV1, agentsV1, zoneID, "zone_old", "pol_finance_1", "pol_old")
@@ -172,6 +178,7 @@ func TestPinsOfAnotherZoneGiveNoIDs(t *testing.T) {
 
 // refs of the remote that have a pin's name and aren't one.
 func TestTagsThatAreNoPins(t *testing.T) {
+	t.Parallel()
 	for name, push := range map[string]func(w *world, name string){
 		"lightweight": func(w *world, name string) { w.git("push", "-q", "origin", "HEAD:refs/tags/"+name) },
 		"of a newer format": func(w *world, name string) {

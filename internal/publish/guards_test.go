@@ -16,6 +16,7 @@ import (
 // A set under a new name has no pins of its own; the guards of the target's last
 // pin hold all the same.
 func TestANewSetDoesNotEscapeTheGuardsOfTheLastPin(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	v1 := w.mustPublish(w.commit(w.project()), publish.Options{Activate: true, ReplaceActive: w.active()})
 	w.git("rm", "-q", "policy-sets/agents.yaml", "policies/finance.cedar")
@@ -36,6 +37,7 @@ func TestANewSetDoesNotEscapeTheGuardsOfTheLastPin(t *testing.T) {
 // The gates hold under another name of the target, as long as its pins are the
 // same.
 func TestATargetThatWasRenamedKeepsItsGates(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	files := w.project()
 	files["policypin.yaml"] = projectFile + "gates:\n  max_removed_entries: 0\n"
@@ -53,6 +55,7 @@ func TestATargetThatWasRenamedKeepsItsGates(t *testing.T) {
 // A pin that somebody made up for a set that doesn't exist, with a date far
 // ahead, doesn't take the guards away.
 func TestAMadeUpPinDoesNotLoosenTheGuards(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	files := w.project()
 	loose := w.commit(files)
@@ -74,6 +77,7 @@ func TestAMadeUpPinDoesNotLoosenTheGuards(t *testing.T) {
 // A set that the tip takes away from a target is not published there by a
 // commit that comes late.
 func TestASetThatTheTipTakesAwayIsSuperseded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	files := w.project()
 	files["policypin.yaml"] = strings.Replace(withoutActive, "default_target", "  staging:\n    zone_id: zone_stg\ndefault_target", 1)
@@ -89,6 +93,7 @@ func TestASetThatTheTipTakesAwayIsSuperseded(t *testing.T) {
 
 // A tip without a usable project says something else than every commit.
 func TestATipThatCannotBeReadSupersedes(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(w *world){
 		"no project":        func(w *world) { w.git("rm", "-q", "-r", "."); w.commit(map[string]string{"README": "gone"}) },
 		"a broken project":  func(w *world) { w.commit(map[string]string{"policypin.yaml": "targets: [\n"}) },
@@ -125,6 +130,7 @@ func (w *world) archive(name string) {
 
 // A run that died after it had recreated a policy goes on with that policy.
 func TestRecreatingGoesOnWhereItEnded(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	w := newWorld(t)
 	w.mustPublish(w.commit(w.project()), publish.Options{})
@@ -170,6 +176,7 @@ func TestRecreatingGoesOnWhereItEnded(t *testing.T) {
 
 // A policy that was archived matters when it needs a version, and not before.
 func TestAnArchivedPolicyThatNeedsNoVersion(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	files := w.project()
 	files["policy-sets/agents.yaml"] = strings.Replace(files["policy-sets/agents.yaml"], "  - policy: ops\n", "  - policy: ops\n    was: operations\n", 1)
@@ -209,6 +216,7 @@ func answer(status int, body string) *http.Response {
 func isActiveList(req *http.Request) bool { return req.URL.Query().Get("filter[active]") == "true" }
 
 func TestSomebodyElseActivatesInBetween(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	w := newWorld(t)
 	v1 := w.mustPublish(w.commit(w.project()), publish.Options{Activate: true, ReplaceActive: w.active()})
@@ -255,6 +263,7 @@ func TestSomebodyElseActivatesInBetween(t *testing.T) {
 // A zone that says that nothing is active any more is an odd one, but no reason
 // to crash.
 func TestTheActiveBindingIsGoneInBetween(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.mustPublish(w.commit(w.project()), publish.Options{Activate: true, ReplaceActive: w.active()})
 	commit := w.commit(map[string]string{"policies/finance.cedar": policy("treasury")})
@@ -276,6 +285,7 @@ func TestTheActiveBindingIsGoneInBetween(t *testing.T) {
 
 // The branch is read again right before the activation.
 func TestTheTipMovesBeforeTheActivation(t *testing.T) {
+	t.Parallel()
 	for name, move := range map[string]func(w *world){
 		"to other content": func(w *world) { w.commit(map[string]string{"policies/finance.cedar": policy("finance")}) },
 		"away":             func(w *world) { w.run(w.remote, "git", "update-ref", "-d", "refs/heads/main") },
@@ -306,6 +316,7 @@ func TestTheTipMovesBeforeTheActivation(t *testing.T) {
 // Lost answers: the first create of a set version is done, but its answer is
 // lost and replicas lag for longer than anybody waits.
 func TestASpareVersionIsArchivedAndNamed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.mustPublish(w.commit(w.project()), publish.Options{})
 	commit := w.commit(map[string]string{"policies/finance.cedar": policy("treasury")})

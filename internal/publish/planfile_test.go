@@ -12,6 +12,7 @@ import (
 
 // A plan that doesn't fit is refused with the reason, and nothing is created.
 func TestWhyAPlanDoesNotFit(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		made   publish.Options
 		change map[string]string
@@ -50,6 +51,7 @@ func TestWhyAPlanDoesNotFit(t *testing.T) {
 
 // Somebody else published or activated between the plan and the run.
 func TestAPlanThatTheZoneOutran(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	first := w.mustPublish(w.commit(w.project()), publish.Options{Activate: true, ReplaceActive: w.active()})
 	w.mustPublish(w.commit(map[string]string{"policies/finance.cedar": policy("treasury")}), publish.Options{Activate: true})
@@ -71,6 +73,7 @@ func TestAPlanThatTheZoneOutran(t *testing.T) {
 }
 
 func TestPlanFilesThatAreNone(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.commit(w.project())
 	plan, err := w.plan("", publish.Options{})

@@ -42,6 +42,7 @@ func (w *world) picture() string {
 // commit. Wherever that ends early, the same command ends it as if nothing had
 // happened.
 func TestRenamesAndChangesAtOnceGoOnWhereTheyEnded(t *testing.T) {
+	t.Parallel()
 	prepare := func(t *testing.T) *world {
 		w := newWorld(t)
 		files := w.project()
@@ -84,6 +85,7 @@ func TestRenamesAndChangesAtOnceGoOnWhereTheyEnded(t *testing.T) {
 	for n := 1; n <= writes; n++ {
 		for _, after := range []bool{false, true} {
 			t.Run(fmt.Sprintf("write %d, done %v", n, after), func(t *testing.T) {
+				t.Parallel()
 				w := prepare(t)
 				ctx, cancel := context.WithCancel(context.Background())
 				defer cancel()

@@ -40,6 +40,7 @@ func (w *world) publishes(what string, files map[string]string, want map[string]
 // Two sets can hold different versions of one policy with equal content. Neither
 // gets a new version for it.
 func TestEachSetKeepsItsOwnVersionOfASharedPolicy(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	files := w.project()
 	files["policypin.yaml"] = withoutActive
@@ -53,6 +54,7 @@ func TestEachSetKeepsItsOwnVersionOfASharedPolicy(t *testing.T) {
 }
 
 func TestANameOfARenamedSetIsNotTakenForThatSet(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	files := w.project()
 	files["policypin.yaml"] = withoutActive
@@ -73,6 +75,7 @@ func TestANameOfARenamedSetIsNotTakenForThatSet(t *testing.T) {
 }
 
 func TestASetIsNotRenamedToTheNameOfAnotherSetsPins(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	files := w.project()
 	files["policypin.yaml"] = withoutActive
@@ -86,6 +89,7 @@ func TestASetIsNotRenamedToTheNameOfAnotherSetsPins(t *testing.T) {
 
 // The last pin of a set that is gone still has the old name of a policy.
 func TestANewPolicyIsNotTakenForARenamedOne(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	files := w.project()
 	files["policypin.yaml"] = withoutActive
@@ -106,6 +110,7 @@ func TestANewPolicyIsNotTakenForARenamedOne(t *testing.T) {
 }
 
 func TestOnePolicyTwiceIsRefusedBeforeAnythingIsCreated(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	var id, version string
 	for p, err := range w.client().Policies(context.Background(), listAll) {
@@ -130,6 +135,7 @@ func TestOnePolicyTwiceIsRefusedBeforeAnythingIsCreated(t *testing.T) {
 }
 
 func TestASetThatWasRenamedLongAgoIsDeclared(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	files := w.project()
 	commit := w.commit(files)

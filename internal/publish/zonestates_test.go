@@ -15,6 +15,7 @@ import (
 // With another schema every policy needs a version that was validated against
 // it, whatever its text.
 func TestAnotherSchema(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.mustPublish(w.commit(w.project()), publish.Options{})
 	schema, err := os.ReadFile("../zone/schemas/2026-03-16.cedarschema")
@@ -46,6 +47,7 @@ func TestAnotherSchema(t *testing.T) {
 }
 
 func TestWhatWasArchivedInTheZone(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	t.Run("the pinned version", func(t *testing.T) {
 		w := newWorld(t)
@@ -107,6 +109,7 @@ func TestWhatWasArchivedInTheZone(t *testing.T) {
 }
 
 func TestATargetWithoutSets(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	empty := strings.Replace(withoutActive, "targets:", "manifests: []\ntargets:", 1)
 	commit := w.commit(map[string]string{"policypin.yaml": empty})
@@ -132,6 +135,7 @@ func TestATargetWithoutSets(t *testing.T) {
 
 // A zone with more policies than a page holds, of ours and of others.
 func TestAZoneWithSeveralPages(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("creates 380 policies")
 	}
@@ -185,6 +189,7 @@ func TestAZoneWithSeveralPages(t *testing.T) {
 
 // A rollback is undone by the next publish with a word only.
 func TestPublishingAfterARollback(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	w := newWorld(t)
 	v1 := w.mustPublish(w.commit(w.project()), publish.Options{Activate: true, ReplaceActive: w.active()})
@@ -213,6 +218,7 @@ func TestPublishingAfterARollback(t *testing.T) {
 
 // A set's target_type can't be changed, and only a zone's set decides there.
 func TestSetsForUsers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	files := w.project()
 	first := w.commit(files)
@@ -231,6 +237,7 @@ func TestSetsForUsers(t *testing.T) {
 
 // What a pin's push says about the binding is what the zone says.
 func TestARefusedPinOfWhatIsActive(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	commit := w.commit(w.project())
 	v1 := w.mustPublish(commit, publish.Options{Activate: true, ReplaceActive: w.active()})
@@ -257,6 +264,7 @@ func TestARefusedPinOfWhatIsActive(t *testing.T) {
 
 // A description is sent once. A later difference is information.
 func TestAnotherDescription(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	describe := func(text string) string {
 		return strings.Replace(set("agents", "finance", "ops"), "finance.cedar\n", "finance.cedar\n    description: "+text+"\n", 1)
