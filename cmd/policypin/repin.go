@@ -18,6 +18,7 @@ type repinOptions struct {
 	newBase string
 	zoneOptions
 	lock lockFlags
+	sign signFlags
 }
 
 func repinCommand(w *world) *cli.Command {
@@ -34,8 +35,9 @@ version without a pin that does. It refuses if the pin is there, if the content
 differs, and if the commit isn't between those of the pins before and after it.
 The zone is only read.
 
-Approvals that were recorded are lost with the pin; all else comes from the
-commit and the zone, so the tag is the same object where there were none.`,
+Approvals and a signature are lost with the pin; all else comes from the commit
+and the zone, so the tag is the same object where there were none. The new pin is
+signed as publish signs.`,
 			examples: []string{
 				"policypin repin --target production --rev 3f2a9c1 agents v12",
 				"policypin repin --rev main~2 agents",
@@ -46,7 +48,7 @@ commit and the zone, so the tag is the same object where there were none.`,
 			&cli.StringFlag{Name: "rev", Usage: "the commit that was published is `REVISION`", Value: "HEAD", Destination: &opts.rev},
 			&cli.StringFlag{Name: "version", Usage: "the same as the argument `vN`", Destination: &opts.version},
 			&cli.StringFlag{Name: "new-base", Usage: "history was rewritten since, for `REASON`; it is recorded", Destination: &opts.newBase},
-		}, opts.zoneOptions.flags(), opts.lock.flags()),
+		}, opts.sign.flags(), opts.zoneOptions.flags(), opts.lock.flags()),
 		Action: func(c *cli.Context) error {
 			args, err := takeArgs(c, 1, "SET", "vN")
 			if err != nil {
@@ -88,6 +90,9 @@ func repin(ctx context.Context, w *world, opts repinOptions, set string) (*publi
 		return nil, err
 	}
 	defer p.close()
+	if popts.Sign, err = opts.sign.build(w, p.repo); err != nil {
+		return nil, err
+	}
 	t, err := w.publishTarget(p.file)
 	if err != nil {
 		return nil, err

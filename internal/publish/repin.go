@@ -18,9 +18,9 @@ const PinExists = "pin-exists"
 // to hold what the commit says. number 0 is the one version of the set without
 // a pin that does. It writes nothing to the zone.
 //
-// What publish recorded as evidence can't be found out again: approvals, and an
-// attestation that was signed anew. All else is equal, and so is the object
-// where there were none.
+// What publish recorded as evidence can't be found out again: approvals, the
+// signature, and an attestation that was signed anew. All else is equal, and so
+// is the object where there were none.
 //
 // The error is a [diag.List], or a [Refusals] with code pin-exists, mismatch,
 // unreachable or diverged.
@@ -84,6 +84,9 @@ func (r *repinning) repin(ctx context.Context, number int) (*Receipt, error) {
 		return nil, err
 	}
 	pin, err := gitstore.NewPin(r.target.Pins, r.src.Commit, r.record(w))
+	if err == nil && r.opts.Sign != nil {
+		pin, err = r.opts.Sign(ctx, pin)
+	}
 	if err != nil {
 		return nil, err
 	}
