@@ -117,16 +117,7 @@ func (p *printer) entry(e manifest.EntryDiff) {
 	p.line("%s: %s", head, e.Kind)
 	p.changes("      ", e.Fields)
 	for line := range strings.Lines(unified(e)) {
-		line = strings.TrimRight(CleanLines(line), "\n")
-		switch line[:min(1, len(line))] {
-		case "+":
-			line = p.style.paint(sgrGreen, line)
-		case "-":
-			line = p.style.paint(sgrRed, line)
-		case "@":
-			line = p.style.paint(sgrCyan, line)
-		}
-		p.line("      %s", line)
+		p.line("      %s", p.style.diffLine(line))
 	}
 }
 

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"github.com/policypin/policypin/internal/report"
+	"github.com/policypin/policypin/manifest"
+	"github.com/urfave/cli/v2"
+)
+
+type fmtOptions struct {
+	check, diff bool
+	files       []string
+}
+
+func fmtCommand(w *world) *cli.Command {
+	var opts fmtOptions
+	return &cli.Command{
+		Name:      "fmt",
+		Usage:     "lay out the project's files in the canonical way",
+		ArgsUsage: "[FILE…]",
+		Description: help{
+			text: `Rewrites the project file, the manifests and the Cedar sources in the canonical
+layout, and lists the files that changed. Comments stay and no digest changes.
+With FILE it looks at these files alone. A file with problems is left as it is,
+and its problems are printed.
+
+With --check and --diff nothing is written; files that aren't formatted are
+listed and give status 3, or are shown as unified diffs, or both.`,
+			examples: []string{"policypin fmt", "policypin fmt --check", "policypin fmt --diff policies/finance-read.cedar"},
+			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems},
+		}.String(),
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "check", Usage: "write nothing, list what isn't formatted and end with status 3 if there is any", Destination: &opts.check},
+			&cli.BoolFlag{Name: "diff", Usage: "write nothing, print what would change as unified diffs", Destination: &opts.diff},
+		},
+		Action: func(c *cli.Context) error {
+			opts.files = c.Args().Slice()
+			return formatProject(c.Context, w, opts)
+		},
+	}
+}
+
+func formatProject(ctx context.Context, w *world, opts fmtOptions) error {
+	p, err := w.findProject()
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	fsys, err := p.workTree()
+	if err != nil {
+		return err
+	}
+	var only []string // nil: all files of the project
+	for _, name := range opts.files {
+		file, err := p.file(w.workDir(), name)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(only, file) {
+			only = append(only, file)
+		}
+	}
+	files, problems, err := manifest.Format(fsys, only)
+	if err != nil {
+		return noFile(err)
+	}
+	changed := slices.DeleteFunc(slices.Clone(files), func(f manifest.Formatted) bool { return !f.Changed() })
+	if err := report.Problems(w.stderr, w.errStyle(), problems); err != nil {
+		return err
+	}
+	write := !opts.check && !opts.diff
+	if write {
+		if err := rewrite(ctx, p.dir, changed); err != nil {
+			return err
+		}
+	}
+	if opts.diff {
+		err = report.FormattedDiff(w.stdout, w.style(), changed)
+	} else {
+		err = report.FormattedText(w.stdout, changed)
+	}
+	if err != nil {
+		return err
+	}
+	w.say("%s", report.FormattedCount(len(changed), len(files), write))
+	if problems.Err() != nil {
+		w.say("%s", report.Count(problems))
+		return errProblems
+	}
+	if opts.check && len(changed) > 0 {
+		return errProblems
+	}
+	return nil
+}
+
+// file is the path in the project of a file that is named as seen from dir.
+func (p *project) file(dir, name string) (string, error) {
+	full := resolvePath(dir, name)
+	info, err := os.Lstat(full)
+	if err != nil {
+		return "", err
+	}
+	if info.IsDir() {
+		return "", &usage{msg: fmt.Sprintf("%s is a folder", name), hint: "name files, or none for all of the project"}
+	}
+	var rel string
+	if p.repo != nil {
+		if rel, err = p.repo.Rel(filepath.Dir(full)); err == nil {
+			rel, err = filepath.Rel(filepath.FromSlash(p.rel), filepath.FromSlash(path.Join(rel, filepath.Base(full))))
+		}
+	} else {
+		rel, err = filepath.Rel(p.dir, full)
+	}
+	if rel = filepath.ToSlash(rel); err != nil || !fs.ValidPath(rel) {
+		return "", &usage{msg: fmt.Sprintf("%s is outside of the project", name)}
+	}
+	return rel, nil
+}
+
+// rewrite replaces files, each whole or not at all.
+func rewrite(ctx context.Context, dir string, files []manifest.Formatted) error {
+	// Through a root, a symbolic link can't lead the files elsewhere.
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, f := range files {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := rewriteFile(root, f.File, f.After); err != nil {
+			return fmt.Errorf("writing %s: %w", f.File, err)
+		}
+	}
+	return nil
+}
