@@ -203,6 +203,9 @@ var foundOffline = []forgery{
 		commit := s.commit(map[string]string{"README.md": "unreviewed\n"})
 		s.forgeAt(commit, s.read(agentsV2), func(*gitstore.Record) {})
 	}, []string{verify.LinkCommit}},
+	{"a commit that isn't there", "", func(t testing.TB, s *stage) {
+		s.forgeAt(gitstore.Hash{1}, s.read(agentsV2), func(*gitstore.Record) {})
+	}, []string{verify.LinkCommit}},
 	{"another commit of the branch", "", func(t testing.TB, s *stage) {
 		s.forgeAt(s.first, s.read(agentsV2), func(*gitstore.Record) {})
 	}, []string{verify.LinkSetDigest}},
