@@ -14,6 +14,10 @@ import (
 // RecordFormat is the newest format of a pin's record that this build writes.
 const RecordFormat = 1
 
+// ErrNewerRecord is wrapped, beside [ErrBadPin], for a pin whose record has a
+// format that this build doesn't know.
+var ErrNewerRecord = errors.New("a newer policypin is needed")
+
 // A Record is the JSON in a pin's message: what was published, as the service
 // reported it when it was read back.
 type Record struct {
@@ -244,7 +248,7 @@ func decodeRecord(data []byte) (Record, error) {
 		return r, fmt.Errorf("record is not JSON: %w", err)
 	}
 	if n, err := newer.Format.Int64(); err == nil && n > RecordFormat {
-		return r, fmt.Errorf("record has format %d, this policypin reads up to %d: a newer policypin is needed", n, RecordFormat)
+		return r, fmt.Errorf("record has format %d, this policypin reads up to %d: %w", n, RecordFormat, ErrNewerRecord)
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if err := decodeFields(dec, r.fields()); err != nil {

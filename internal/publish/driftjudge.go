@@ -30,6 +30,11 @@ func (d *driftRun) judgeAll() *Drift {
 			Commands: []string{command("validate", "--rev", d.tip.String())},
 		})
 	}
+	for _, s := range d.sets {
+		for _, p := range s.pins {
+			j.pin(s, p)
+		}
+	}
 	j.activation()
 	for _, name := range d.odd {
 		tag := strings.TrimPrefix(name, "refs/tags/")
@@ -71,7 +76,7 @@ func (j *driftJudge) add(f Finding) {
 func (d *driftRun) pinned(versionID string) (*driftSet, *driftPin) {
 	for _, s := range d.sets {
 		for _, p := range s.pins {
-			if p.live != nil && p.live.ID == versionID {
+			if p.live != nil && !p.untrue && p.live.ID == versionID {
 				return s, p
 			}
 		}
@@ -81,14 +86,14 @@ func (d *driftRun) pinned(versionID string) (*driftSet, *driftPin) {
 
 // publishedBy tells whether an account also created versions that are pinned.
 func (s *driftSet) publishedBy(account string) bool {
-	return account != "" && slices.ContainsFunc(s.pins, func(p *driftPin) bool { return p.live != nil && p.live.CreatedBy == account })
+	return account != "" && slices.ContainsFunc(s.pins, func(p *driftPin) bool { return p.live != nil && !p.untrue && p.live.CreatedBy == account })
 }
 
-// damaged tells whether there is a tag for the version of this number that isn't
-// its pin.
+// damaged tells whether the tag for the version of this number can't be
+// believed.
 func (s *driftSet) damaged(number int) bool {
 	return slices.ContainsFunc(s.pins, func(p *driftPin) bool {
-		return p.ref.Number == number && (p.live == nil || p.live.Version != number)
+		return p.ref.Number == number && (p.live == nil || p.untrue)
 	})
 }
 
@@ -99,13 +104,13 @@ func (s *driftSet) exists(number int) bool {
 			return true
 		}
 	}
-	return s.named != nil && number <= s.named.LatestVersion
+	return false
 }
 
-// newest is the pin of the newest version that has a tag. If it can't be read,
-// nobody knows what was published last.
+// newest is the pin of the newest version that has a tag. If it can't be
+// believed, nobody knows what was published last.
 func (s *driftSet) newest() *driftPin {
-	return find(s.pins, func(p *driftPin) bool { return p.pin != nil || s.exists(p.ref.Number) })
+	return find(s.pins, func(p *driftPin) bool { return s.exists(p.ref.Number) })
 }
 
 // expected is the set whose version is to decide: the one that the target names,
@@ -135,9 +140,15 @@ func (j *driftJudge) activation() {
 	if want != nil {
 		last = want.last()
 	}
-	f := Finding{Kind: DriftActivated, Version: 0}
+	f := Finding{Kind: DriftActivated}
+	published := func() string {
+		if last != want.newest() {
+			return fmt.Sprintf("v%d of %s, the last whose pin can be believed", last.ref.Number, want.name)
+		}
+		return fmt.Sprintf("v%d of %s, which was published last", last.ref.Number, want.name)
+	}
 	restore := func(extra ...string) []string {
-		if last == nil || last.live == nil || last.live.ArchivedAt != nil {
+		if last == nil || last.live == nil || last.live.ArchivedAt != nil || last != want.newest() {
 			return []string{}
 		}
 		return []string{j.command("activate", append(extra, want.name, fmt.Sprintf("v%d", last.ref.Number))...)}
@@ -147,7 +158,7 @@ func (j *driftJudge) activation() {
 			return
 		}
 		f.Detail, f.Set, f.Commands = detailNothing, want.name, restore()
-		f.Message = fmt.Sprintf("no version decides requests in zone %s; v%d of %s was published last", j.target.ZoneID, last.ref.Number, want.name)
+		f.Message = fmt.Sprintf("no version decides requests in zone %s, not %s", j.target.ZoneID, published())
 		j.add(f)
 		return
 	}
@@ -190,7 +201,7 @@ func (j *driftJudge) activation() {
 		if j.active.OwnerType == keycard.OwnerPlatform {
 			manager = ", which Keycard manages,"
 		}
-		f.Message = fmt.Sprintf("%s (%s)%s is active, not v%d of %s, which was published last", what, j.active.ID, manager, last.ref.Number, want.name)
+		f.Message = fmt.Sprintf("%s (%s)%s is active, not %s", what, j.active.ID, manager, published())
 		f.Commands = restore("--replace-active", id)
 	}
 	j.add(f)
@@ -198,9 +209,6 @@ func (j *driftJudge) activation() {
 
 // set judges one policy set.
 func (j *driftJudge) set(s *driftSet) {
-	for _, p := range s.pins {
-		j.pin(s, p)
-	}
 	j.missing(s)
 	last := s.last()
 	switch {
@@ -210,7 +218,7 @@ func (j *driftJudge) set(s *driftSet) {
 		j.undeclared(s)
 	case len(s.pins) == 0:
 		j.unpinned(s)
-	case last != nil && last == s.newest() && !s.same:
+	case last != nil && last == s.newest() && last.digest != s.digest:
 		j.add(Finding{
 			Kind: DriftUnpublished, Detail: detailChanged, Set: s.name, Tag: last.ref.Name,
 			Message: fmt.Sprintf("%s at %s has set digest %s, the last pin, v%d, has %s",
@@ -218,7 +226,7 @@ func (j *driftJudge) set(s *driftSet) {
 			Commands: j.publish(),
 		})
 	}
-	if last == nil || last.live == nil {
+	if last == nil || last.live == nil || last != s.newest() {
 		return
 	}
 	if s.decl != nil || j.problems != nil {
@@ -234,7 +242,7 @@ func (j *driftJudge) set(s *driftSet) {
 func (j *driftJudge) unpinned(s *driftSet) {
 	f := Finding{Kind: DriftUnpublished, Detail: detailNoPin, Set: s.name, Commands: j.publish()}
 	f.Message = fmt.Sprintf("%s at %s declares it, and it has no pin", j.branch, j.tip.Short())
-	if n := s.named; n != nil {
+	if n := j.named[s.name]; n != nil {
 		f.By, f.At = n.CreatedBy, stamp(n.CreatedAt)
 		f.Message += fmt.Sprintf("; the zone has a policy set of that name (%s) with %s: it is somebody else's, or its pins were deleted",
 			n.ID, count(n.LatestVersion, "version", "versions"))

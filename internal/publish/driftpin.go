@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ func (j *driftJudge) pin(s *driftSet, p *driftPin) {
 	f := Finding{Kind: DriftPinDamaged, Set: s.name, Tag: p.ref.Name, Version: p.ref.Number}
 	damaged := func(detail string, commands []string, format string, args ...any) {
 		f := f
+		p.untrue = p.untrue || detail != PinMoved && detail != PinUnreachable
 		f.Detail, f.Commands, f.Message = detail, commands, fmt.Sprintf(format, args...)
 		if p.live != nil {
 			f.created(p.live)
@@ -32,7 +34,11 @@ func (j *driftJudge) pin(s *driftSet, p *driftPin) {
 		if p.ref.Commit.IsZero() {
 			detail = PinLightweight
 		}
-		damaged(detail, j.repin(s, p), "%v", p.damage)
+		commands := j.repin(s, p)
+		if errors.Is(p.damage, gitstore.ErrNewerRecord) {
+			commands = nil // it may well be true
+		}
+		damaged(detail, commands, "%v", p.damage)
 		return
 	}
 	rec := &p.pin.Record
@@ -54,6 +60,12 @@ func (j *driftJudge) pin(s *driftSet, p *driftPin) {
 		return
 	}
 	contradictions := againstZone(p)
+	// A set that was renamed has another name in the zone, but then no other set
+	// has its name.
+	if other := j.named[rec.PolicySet]; other != nil && other.ID != rec.PolicySetID {
+		contradictions = append(contradictions, fmt.Sprintf("policy set %s is %s in the record and %s in the zone",
+			quoted(rec.PolicySet), quoted(rec.PolicySetID), quoted(other.ID)))
+	}
 	if p.checked {
 		contradictions = append(contradictions, againstCommit(p)...)
 	}
@@ -95,7 +107,7 @@ func (j *driftJudge) seen(p *driftPin, damaged func(detail string, commands []st
 // published; repin refuses a wrong one.
 func (j *driftJudge) repin(s *driftSet, p *driftPin) []string {
 	commands := []string{j.deleteTag(p.ref.Name)}
-	if s.exists(p.ref.Number) {
+	if p.ref.Set == s.name && s.exists(p.ref.Number) {
 		commit := p.ref.Commit
 		if commit.IsZero() {
 			commit = p.ref.Object // a lightweight tag
@@ -161,11 +173,14 @@ func againstCommit(p *driftPin) []string {
 	if p.tree == nil {
 		return []string{fmt.Sprintf("commit %s has no project in %s", p.pin.Commit.Short(), quoted(rec.Project))}
 	}
+	var out []string
+	if t, ok := p.tree.Project.Target(rec.Target); !ok || t.ZoneID != rec.ZoneID {
+		out = append(out, fmt.Sprintf("target %s is not zone %s in commit %s", quoted(rec.Target), quoted(rec.ZoneID), p.pin.Commit.Short()))
+	}
 	set, ok := p.tree.Set(rec.PolicySet)
 	if !ok {
-		return []string{fmt.Sprintf("commit %s has no policy set %s", p.pin.Commit.Short(), quoted(rec.PolicySet))}
+		return append(out, fmt.Sprintf("commit %s has no policy set %s", p.pin.Commit.Short(), quoted(rec.PolicySet)))
 	}
-	var out []string
 	if digest := digestIn(p.tree, set.Name); rec.DigestFormat == cedar.DigestFormat && digest != rec.SetDigest {
 		out = append(out, fmt.Sprintf("its set digest is %s, commit %s has %s", quoted(short(rec.SetDigest)), p.pin.Commit.Short(), quoted(short(digest))))
 	}
@@ -233,24 +248,29 @@ type statement struct {
 	AttestedBy string `json:"attested_by"`
 }
 
+// reSigned is the status of an attestation that replaces an older one, after a
+// rotation of the zone's keys.
+const reSigned = "re_signed"
+
 // content is the part that signing again doesn't change.
 func (s statement) content() statement {
 	return statement{Type: s.Type, V: s.V, ZoneID: s.ZoneID, SetID: s.SetID, Version: s.Version, SHA: keycard.NormalSHA(s.SHA)}
 }
 
-func readStatement(raw json.RawMessage) (s statement, ok bool) {
+// readStatement reads an attestation. signed tells that it is a JWS.
+func readStatement(raw json.RawMessage) (s statement, signed, ok bool) {
 	var envelope struct {
 		Payload string `json:"payload"`
 	}
 	if err := json.Unmarshal(raw, &envelope); err == nil && envelope.Payload != "" {
 		payload, err := base64.RawURLEncoding.DecodeString(envelope.Payload)
 		if err != nil {
-			return s, false
+			return s, true, false
 		}
-		raw = payload
+		raw, signed = payload, true
 	}
 	err := json.Unmarshal(raw, &s)
-	return s, err == nil
+	return s, signed, err == nil
 }
 
 // attestation compares what the pin recorded with what the zone has now.
@@ -264,19 +284,20 @@ func (j *driftJudge) attestation(s *driftSet, p *driftPin) {
 		VersionID: p.live.ID, Version: p.live.Version,
 	}
 	null := []byte("null")
-	before, okBefore := readStatement(was)
-	after, okAfter := readStatement(now)
+	before, signedBefore, okBefore := readStatement(was)
+	after, signedAfter, okAfter := readStatement(now)
 	switch {
 	case bytes.Equal(was, null):
 		f.Message = fmt.Sprintf("v%d was attested after it was pinned", p.live.Version)
 	case bytes.Equal(now, null):
 		f.Message = fmt.Sprintf("v%d has no attestation any more; the pin keeps the one it had", p.live.Version)
-	case okBefore && okAfter && before.content() == after.content():
+	case okBefore && okAfter && before.content() == after.content() && (after.Status == reSigned || signedBefore != signedAfter):
 		f.By = after.AttestedBy
 		f.Message = fmt.Sprintf("the attestation of v%d was signed again (status %s); the content is the same", p.live.Version, quoted(after.Status))
 	default:
 		f.Kind, f.Detail, f.Information = DriftPinDamaged, PinForgedRecord, false
-		f.Message = fmt.Sprintf("the record of pin v%d is not true: its attestation is about something else than that of the zone", p.ref.Number)
+		f.Message = fmt.Sprintf("the record of pin v%d is not true: its attestation is not the zone's, which was not signed again", p.ref.Number)
+		p.untrue = true
 		f.Commands = j.repin(s, p)
 	}
 	j.add(f)
@@ -339,7 +360,7 @@ func (j *driftJudge) unknown(s *driftSet, last *driftPin, v *keycard.PolicySetVe
 		f.Detail = detailNewer
 		f.Message = fmt.Sprintf("%s has no pin%s; the account that publishes created it, so a publish broke off before its pin, or the pin was deleted", number, state)
 		f.Commands = []string{repin}
-		if s.decl != nil && !s.same {
+		if s.decl != nil && last.digest != s.digest {
 			f.Commands = j.publish()
 		}
 	case newer:

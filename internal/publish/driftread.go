@@ -12,6 +12,7 @@ import (
 
 	"github.com/policypin/policypin/diag"
 	"github.com/policypin/policypin/gitstore"
+	"github.com/policypin/policypin/internal/cedar"
 	"github.com/policypin/policypin/internal/keycard"
 	"github.com/policypin/policypin/manifest"
 )
@@ -21,9 +22,10 @@ type driftRun struct {
 	*history
 	opts DriftOptions
 
-	problems diag.List   // of the tip; then nothing is known to be declared
-	sets     []*driftSet // sorted by name
-	odd      []string    // tags with the prefix of a pin but not its form
+	problems diag.List                     // of the tip; then nothing is known to be declared
+	sets     []*driftSet                   // sorted by name
+	odd      []string                      // tags with the prefix of a pin but not its form
+	named    map[string]*keycard.PolicySet // the zone's sets by name
 	active   *keycard.PolicySet
 	bound    *keycard.PolicySetVersion // the active version, or nil
 	policies map[string]*livePolicy    // by id: those of the last pins
@@ -40,10 +42,8 @@ type driftSet struct {
 	name   string
 	decl   *manifest.Set // nil if the tip doesn't declare it for the target
 	digest string        // of decl
-	same   bool          // the last pin has the digest of decl
 	pins   []*driftPin   // newest first, those of the set's old name included
 	lost   []*gitstore.Pin
-	named  *keycard.PolicySet  // the zone's set of this name, if the set has no pin
 	live   map[string]*liveSet // by id
 }
 
@@ -61,9 +61,11 @@ type driftPin struct {
 	pin      *gitstore.Pin // nil if it can't be read; damage says why
 	damage   error
 	before   *gitstore.Pin // the clone's pin of the same name, if it is another object
+	digest   string        // set digest in the format of this build, or "" if it isn't known
 	off      bool          // its commit isn't on the branch
 	live     *keycard.PolicySetVersion
 	checked  bool // content is compared
+	untrue   bool // judged: the record can't be believed
 	policies []*keycard.PolicyVersion
 	tree     *manifest.Tree // the project at its commit, if checked
 }
@@ -74,14 +76,9 @@ type livePolicy struct {
 	latest *keycard.PolicyVersion // only if it is newer than every pin knows
 }
 
-// last is the newest pin that can be read, or nil.
+// last is the newest pin that can be read and, once judged, believed, or nil.
 func (s *driftSet) last() *driftPin {
-	for _, p := range s.pins {
-		if p.pin != nil {
-			return p
-		}
-	}
-	return nil
+	return find(s.pins, func(p *driftPin) bool { return p.pin != nil && !p.untrue })
 }
 
 // driftHistory finds out what the target is.
@@ -130,6 +127,7 @@ func (d *driftRun) readGit(ctx context.Context) error {
 	if err := d.readClone(ctx); err != nil {
 		return err
 	}
+	d.join()
 	slices.SortFunc(d.sets, func(a, b *driftSet) int { return cmp.Compare(a.name, b.name) })
 	for _, s := range d.sets {
 		slices.SortStableFunc(s.pins, func(a, b *driftPin) int {
@@ -139,16 +137,40 @@ func (d *driftRun) readGit(ctx context.Context) error {
 			return cmp.Compare(b.ref.Number, a.ref.Number)
 		})
 		last := s.last()
-		if last == nil || s.decl == nil {
-			continue
+		for _, p := range s.pins {
+			// One of an older format is recomputed only where it counts.
+			if p.pin == nil || p != last && p.pin.Record.DigestFormat != cedar.DigestFormat {
+				continue
+			}
+			var err error
+			if p.digest, err = d.digestOf(ctx, p.pin); err != nil {
+				return err
+			}
 		}
-		digest, err := d.digestOf(ctx, last.pin)
-		if err != nil {
-			return err
-		}
-		s.same = digest == s.digest
 	}
 	return nil
+}
+
+// join gives the pins under a set's former name to the set, also when the tip
+// doesn't say was any more: the id tells.
+func (d *driftRun) join() {
+	ids := map[string]*driftSet{}
+	for _, s := range d.sets {
+		for _, p := range s.pins {
+			if s.decl != nil && p.pin != nil {
+				ids[p.pin.Record.PolicySetID] = s
+			}
+		}
+	}
+	d.sets = slices.DeleteFunc(d.sets, func(s *driftSet) bool {
+		i := slices.IndexFunc(s.pins, func(p *driftPin) bool { return p.pin != nil })
+		if s.decl != nil || i < 0 || ids[s.pins[i].pin.Record.PolicySetID] == nil {
+			return false
+		}
+		heir := ids[s.pins[i].pin.Record.PolicySetID]
+		heir.pins, heir.lost = append(heir.pins, s.pins...), append(heir.lost, s.lost...)
+		return true
+	})
 }
 
 // readTip reads what the tip of the branch declares for the target.
@@ -270,12 +292,13 @@ func (d *driftRun) readClone(ctx context.Context) error {
 // readZone reads what the pins speak about, and what is active: one list of the
 // sets, one of each set's versions, and the content of the pins that count.
 func (d *driftRun) readZone(ctx context.Context, r *keycard.Reader) error {
-	byID, byName := map[string]*keycard.PolicySet{}, map[string]*keycard.PolicySet{}
+	byID := map[string]*keycard.PolicySet{}
+	d.named = map[string]*keycard.PolicySet{}
 	for s, err := range r.PolicySets(ctx, keycard.ListOptions{}) {
 		if err != nil {
 			return fmt.Errorf("listing the policy sets: %w", err)
 		}
-		byID[s.ID], byName[s.Name] = s, s
+		byID[s.ID], d.named[s.Name] = s, s
 		if s.ActiveVersionID != "" {
 			d.active = s
 		}
@@ -284,9 +307,6 @@ func (d *driftRun) readZone(ctx context.Context, r *keycard.Reader) error {
 	g.SetLimit(workers)
 	for _, s := range d.sets {
 		g.Go(func() error {
-			if s.last() == nil {
-				s.named = byName[s.name]
-			}
 			if err := d.readSet(gctx, r, s, byID); err != nil {
 				return fmt.Errorf("policy set %s: %w", s.name, err)
 			}
@@ -460,57 +480,3 @@ func notThere(err error) bool {
 
 // isID tells whether an id of a record can be part of a path.
 func isID(id string) bool { return id != "." && id != ".." }
-
-// readCommits reads what the pins' commits say, and whether they are on the
-// branch.
-func (d *driftRun) readCommits(ctx context.Context) error {
-	d.trees = map[commitDir]*manifest.Tree{}
-	for _, s := range d.sets {
-		if err := d.walk(ctx, s); err != nil {
-			return fmt.Errorf("policy set %s: %w", s.name, err)
-		}
-		for _, p := range s.pins {
-			if !p.checked {
-				continue
-			}
-			key := commitDir{p.pin.Commit, p.pin.Record.Project}
-			tree, ok := d.trees[key]
-			if !ok {
-				var err error
-				tree, err = d.treeOf(ctx, key.commit, key.dir)
-				if err != nil && !errors.Is(err, gitstore.ErrNoRevision) {
-					return err
-				}
-				d.trees[key] = tree
-			}
-			p.tree = tree
-		}
-	}
-	return nil
-}
-
-// walk finds the pins whose commits aren't on the branch. It goes from pin to
-// older pin, so that no part of history is walked twice.
-func (d *driftRun) walk(ctx context.Context, s *driftSet) error {
-	from := d.tip
-	for _, p := range s.pins {
-		if p.pin == nil {
-			continue
-		}
-		on, err := d.descends(ctx, from, p.pin.Commit)
-		if err == nil && !on && from != d.tip {
-			on, err = d.descends(ctx, d.tip, p.pin.Commit)
-		}
-		if err != nil {
-			return fmt.Errorf("is pin %s on %s: %w", p.ref.Name, d.branch, err)
-		}
-		if p.off = !on; on {
-			from = p.pin.Commit
-		}
-		// What was published before a new base was meant to be left behind.
-		if slices.ContainsFunc(p.pin.Record.Approvals, func(a gitstore.Approval) bool { return a.Gate == "new-base" }) {
-			return nil
-		}
-	}
-	return nil
-}
