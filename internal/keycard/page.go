@@ -38,6 +38,7 @@ type ListOptions struct {
 	Total         bool     // ask for the total count
 	IDs           []string // filter[id], policies only; any number, sent by 100
 	Owner         string   // filter[owner_type], policies and sets
+	TargetTypes   []string // filter[target_type], sets only; the newest service lists zone sets alone without it
 	Query         string   // substring of the name, policies and sets
 	Active        *bool    // filter[active], sets only
 	Format        string   // cedar or json, where there is Cedar
@@ -90,6 +91,9 @@ func (l *listing[T]) query(o ListOptions) (string, error) {
 	}
 	if len(o.IDs) > 0 {
 		filter("ids", "filter[id]", o.IDs...)
+	}
+	if len(o.TargetTypes) > 0 {
+		filter("target", "filter[target_type]", o.TargetTypes...)
 	}
 	if o.Owner != "" {
 		filter("owner", "filter[owner_type]", o.Owner)

@@ -74,7 +74,7 @@ func (r *Reader) PolicySet(ctx context.Context, id string) (*PolicySet, error) {
 // out those that target users.
 func (r *Reader) PolicySets(ctx context.Context, opts ListOptions) iter.Seq2[*PolicySet, error] {
 	l := &listing[*PolicySet]{
-		r: r, parts: []string{"policy-sets"}, filters: []string{"owner", "query", "active"}, read: readPolicySet,
+		r: r, parts: []string{"policy-sets"}, filters: []string{"owner", "target", "query", "active"}, read: readPolicySet,
 	}
 	return l.all(ctx, opts)
 }

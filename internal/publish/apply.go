@@ -203,7 +203,7 @@ func (r *run) applySet(ctx context.Context, w *setWork) error {
 				}
 				return set, err
 			},
-			func() (*keycard.PolicySet, error) { return r.setNamed(ctx, name) })
+			func() (*keycard.PolicySet, error) { return r.setNamed(ctx, name, targetTypes(w.past)) })
 		if err != nil {
 			return err
 		}
@@ -228,8 +228,8 @@ func (r *run) applySet(ctx context.Context, w *setWork) error {
 	return r.readBack(ctx, w)
 }
 
-func (r *run) setNamed(ctx context.Context, name string) (*keycard.PolicySet, error) {
-	for s, err := range r.c.PolicySets(ctx, keycard.ListOptions{Query: name}) {
+func (r *run) setNamed(ctx context.Context, name string, types []string) (*keycard.PolicySet, error) {
+	for s, err := range r.c.PolicySets(ctx, keycard.ListOptions{Query: name, TargetTypes: types}) {
 		if err != nil {
 			return nil, err
 		}

@@ -285,3 +285,16 @@ func TestOfflinePlan(t *testing.T) {
 		t.Errorf("after the publish: got %+v, %v, want an empty plan", plan, err)
 	}
 }
+
+func TestASetForUsersIsFoundAgain(t *testing.T) {
+	w := newWorld(t)
+	files := w.project()
+	files["policy-sets/agents.yaml"] = strings.Replace(set("agents", "finance", "ops"), "entries:", "target_type: user\nentries:", 1)
+	commit := w.commit(files)
+	w.mustPublish(commit, publish.Options{})
+	w.run(w.remote, "git", "tag", "-d", "policypin/production/agents/v1")
+	w.git("tag", "-d", "policypin/production/agents/v1")
+	if got := w.mustPublish(commit, publish.Options{}); got.Version != 1 {
+		t.Errorf("got %+v, want v1 pinned again", got)
+	}
+}

@@ -183,11 +183,23 @@ func (zr *zoneReader) readSet(ctx context.Context, s *setHistory) error {
 	return err
 }
 
+// targetTypes are what a list of sets must be asked for to show the declared
+// ones. The newest service lists zone sets alone when it isn't asked, and older
+// ones may not know the question, so it is put only where it is needed.
+func targetTypes(sets ...*setHistory) []string {
+	for _, s := range sets {
+		if s.decl.TargetType == "user" {
+			return []string{"user", "zone"}
+		}
+	}
+	return nil
+}
+
 // readUnpinnedSet looks a set up by its name, when no pin knows its id.
 func (zr *zoneReader) readUnpinnedSet(ctx context.Context, s *setHistory, st *setState) error {
 	if zr.setNames == nil {
 		zr.setNames = map[string]*keycard.PolicySet{}
-		for set, err := range zr.PolicySets(ctx, keycard.ListOptions{}) {
+		for set, err := range zr.PolicySets(ctx, keycard.ListOptions{TargetTypes: targetTypes(zr.h.sets...)}) {
 			if err != nil {
 				return err
 			}
