@@ -80,6 +80,7 @@ var testLibraries = []string{
 	"github.com/gowebpki/jcs",                  // the second witness for RFC 8785
 	"golang.org/x/tools/txtar",                 // small projects as one text
 	"github.com/santhosh-tekuri/jsonschema/v6", // the contract in api/ is made of JSON Schemas
+	"github.com/yuin/goldmark",                 // shows what a comment's Markdown becomes
 }
 
 // testDoors lists the packages whose tests may import a library beside its door.
