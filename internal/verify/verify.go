@@ -86,8 +86,6 @@ type Result struct {
 	// SignedBy says whose signature vouches for what. It is empty if no
 	// signature was verified.
 	SignedBy []string
-	// Online tells whether the zone was asked.
-	Online bool
 	// reproducedBy is the form of the manifest whose hash is the recorded sha.
 	reproducedBy string
 }
@@ -159,7 +157,7 @@ func (c *Chain) Pins(ctx context.Context, refs []gitstore.PinRef) ([]*Result, er
 		return nil, err
 	}
 	for i, ref := range refs {
-		results[i] = &Result{Ref: ref, Online: c.Zone != nil}
+		results[i] = &Result{Ref: ref}
 		if err := c.open(ctx, results[i]); err != nil {
 			return nil, err
 		}

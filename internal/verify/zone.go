@@ -20,7 +20,6 @@ func (c *Chain) zone(ctx context.Context, r *Result, d *declared) error {
 			return err
 		}
 	} else {
-		r.Online = false
 		why := "the zone wasn't asked"
 		if c.Zone != nil {
 			why = fmt.Sprintf("the target's zone is %q today", c.Zone.ZoneID())
