@@ -3,6 +3,7 @@ package manifest
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 )
 
 // TestFormatGolden lays out testdata/format/*.in.yaml. The results are files
@@ -204,6 +206,28 @@ func sprinkle(random *rand.Rand, text string, density int) string {
 		b.WriteString(line)
 	}
 	return b.String()
+}
+
+// A file of one line is read once, not once for each of its scalars.
+func TestFormatOfALongLineTakesNoTime(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("{apiVersion: policypin.dev/v1, kind: PolicySet, name: a, schema_version: x, entries: [")
+	const entries = 40_000
+	for i := range entries {
+		fmt.Fprintf(&b, "{policy: p%d, version: %d}, ", i, i+1)
+	}
+	b.WriteString("]} # end\n")
+	start := time.Now()
+	r := layoutOf("f", manifestFile, []byte(b.String()))
+	if r.problems.Err() != nil {
+		t.Fatal(r.problems[:1])
+	}
+	if got := bytes.Count(r.after, []byte("\n")); got != 2*entries+5 {
+		t.Errorf("got %d lines, want %d", got, 2*entries+5)
+	}
+	if d := time.Since(start); d > 20*time.Second {
+		t.Errorf("it took %v", d)
+	}
 }
 
 // What can't be rewritten without a loss is left alone, and said.

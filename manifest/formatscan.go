@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"bytes"
+	"sort"
 	"strings"
 	"unicode/utf8"
 
@@ -25,12 +26,14 @@ type span struct{ start, end int }
 // A yamlText is a file's text with the places of its scalars and comments.
 type yamlText struct {
 	text    []byte
-	lines   []int // byte offsets of the starts of lines
-	spans   map[*yaml.Node]span
-	inside  map[int]bool // the starts of lines that belong to a scalar
-	remarks []remark     // in order
-	at      int          // up to where scalars and comments were found
-	ok      bool         // false if the text isn't what the nodes say
+	lines   []int               // byte offsets of the starts of lines
+	spans   map[*yaml.Node]span // of scalars, and where empty lists and mappings start
+	inside  map[int]bool        // the starts of lines that belong to a scalar
+	remarks []remark            // in order
+	at      int                 // up to where scalars and comments were found
+	seen    place               // the last place that was turned into an offset
+	seenAt  int                 // that offset
+	ok      bool                // false if the text isn't what the nodes say
 }
 
 // scanText finds the scalars below root, and the comments between them.
@@ -48,7 +51,7 @@ func scanText(text []byte, root *yaml.Node) *yamlText {
 
 // node visits the scalars of a node in the order of the text.
 func (t *yamlText) node(n *yaml.Node) {
-	if n.Kind != yaml.ScalarNode {
+	if n.Kind != yaml.ScalarNode && len(n.Content) > 0 {
 		for _, c := range n.Content {
 			t.node(c)
 		}
@@ -60,29 +63,35 @@ func (t *yamlText) node(n *yaml.Node) {
 		return
 	}
 	t.gap(s.start)
-	s.end = t.scalarEnd(n, s.start)
+	s.end = s.start
+	if n.Kind == yaml.ScalarNode {
+		s.end = t.scalarEnd(n, s.start)
+	}
 	if s.end < s.start {
 		t.ok = false
 		s.end = s.start
 	}
-	for i := lineEnd(t.text, s.start); i < s.end; i = lineEnd(t.text, i+1) {
-		t.inside[i+1] = true
+	for i := t.line(s.start) + 1; i < len(t.lines) && t.lines[i] <= s.end; i++ {
+		t.inside[t.lines[i]] = true
 	}
 	t.spans[n] = s
 	t.at = s.end
 }
 
-// offset is the byte at which a node starts; its column counts characters.
+// offset is the byte at which a node starts; its column counts characters. From
+// one node to the next on a line it goes on where it was: a line can be long.
 func (t *yamlText) offset(n *yaml.Node) int {
 	if n.Line < 1 || n.Line > len(t.lines) {
 		return -1
 	}
-	i := t.lines[n.Line-1]
-	for range n.Column - 1 {
-		_, size := utf8.DecodeRune(t.text[min(i, len(t.text)):])
-		i += size
+	if n.Line != t.seen.line || n.Column < t.seen.column {
+		t.seen, t.seenAt = place{n.Line, 1}, t.lines[n.Line-1]
 	}
-	return i
+	for ; t.seen.column < n.Column; t.seen.column++ {
+		_, size := utf8.DecodeRune(t.text[min(t.seenAt, len(t.text)):])
+		t.seenAt += size
+	}
+	return t.seenAt
 }
 
 // gap collects the comments up to an offset.
@@ -118,7 +127,10 @@ func (t *yamlText) blankBefore(offset int) bool {
 	return !t.inside[before] && len(bytes.TrimSpace(t.text[before:line])) == 0
 }
 
-func (t *yamlText) lineStart(offset int) int { return bytes.LastIndexByte(t.text[:offset], '\n') + 1 }
+func (t *yamlText) lineStart(offset int) int { return t.lines[t.line(offset)] }
+
+// line is the number of the line of an offset, from 0.
+func (t *yamlText) line(offset int) int { return sort.SearchInts(t.lines, offset+1) - 1 }
 
 // lineEnd is the offset of the line feed that ends the line, or of the end.
 func lineEnd(text []byte, offset int) int {

@@ -88,13 +88,10 @@ func (f *formatter) trailing(end int) *remark {
 // first is the offset of the first scalar below a node, or of an empty list or
 // mapping.
 func (f *formatter) first(n *yaml.Node) int {
-	for n.Kind != yaml.ScalarNode && len(n.Content) > 0 {
+	for len(n.Content) > 0 {
 		n = n.Content[0]
 	}
-	if s, ok := f.spans[n]; ok {
-		return s.start
-	}
-	return f.offset(n)
+	return f.spans[n].start
 }
 
 // mapping gives the remarks in a mapping their places.

@@ -11,6 +11,7 @@
 //	cedar-unknown-enum-id, cedar-unsafe-optional, cedar-unsafe-tag, cedar-type
 //	cedar-empty-set, cedar-extension, cedar-no-applicable-action
 //	schema-syntax, schema-invalid, schema-too-large, schema-too-deep
+//	format-unsafe
 package cedar
 
 import (

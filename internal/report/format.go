@@ -57,5 +57,5 @@ func FormattedCount(changed, all int, written bool) string {
 	case written:
 		return fmt.Sprintf("formatted %d of %s", changed, plural(all, "file", "files"))
 	}
-	return fmt.Sprintf("%d of %s not formatted", changed, plural(all, "file is", "files are"))
+	return fmt.Sprintf("not formatted: %d of %s", changed, plural(all, "file", "files"))
 }
