@@ -39,6 +39,7 @@ var arrows = map[string][]string{
 	"internal/verify":     {"diag", "gitstore", "internal/cedar", "internal/jcs", "internal/jws", "internal/keycard", "manifest"},
 	"internal/importer":   {"diag", "internal/keycard", "internal/layerfs", "manifest"},
 	"internal/doctor":     {"gitstore", "internal/keycard", "manifest"},
+	"internal/ghaction":   {"diag"},
 	"internal/report":     {"diag", "gitstore", "internal/doctor", "internal/importer", "internal/keycard", "internal/publish", "manifest"},
 	"cmd/policypin":       {everything},
 	"bench/genrepo":       {},
@@ -70,6 +71,7 @@ var doors = map[string]string{
 	"golang.org/x/oauth2":                         "internal/keycard",
 	"github.com/google/uuid":                      "internal/keycard",
 	"github.com/aymanbagabas/go-udiff":            "internal/report",
+	"github.com/sethvargo/go-githubactions":       "internal/ghaction",
 	"github.com/urfave/cli/v2":                    "cmd/policypin",
 	"golang.org/x/term":                           "cmd/policypin",
 }

@@ -16,7 +16,7 @@ import (
 // branch and to the last pin, set by set.
 func (h *history) judge(ctx context.Context) error {
 	commit := h.src.Commit
-	if commit != h.tip {
+	if commit != h.tip && !h.opts.Merged {
 		ok, err := h.descends(ctx, h.tip, commit)
 		if err != nil {
 			return fmt.Errorf("is %s on %s: %w", commit.Short(), h.branch, err)
@@ -43,7 +43,7 @@ func (h *history) judge(ctx context.Context) error {
 
 // judgeTip marks the sets that the tip of the branch declares otherwise.
 func (h *history) judgeTip(ctx context.Context) error {
-	if h.src.Commit == h.tip || h.opts.BehindTip {
+	if h.src.Commit == h.tip || h.opts.BehindTip || h.opts.Merged {
 		return nil
 	}
 	tree, err := h.treeOf(ctx, h.tip, h.src.Dir)
@@ -90,6 +90,11 @@ func (h *history) judgePin(ctx context.Context, s *setHistory) error {
 	ahead, err := h.descends(ctx, h.src.Commit, s.pin.Commit)
 	if err != nil {
 		return fmt.Errorf("is %s newer than pin %s: %w", h.src.Commit.Short(), s.pin.Name, err)
+	}
+	if !ahead && h.opts.Merged { // the merge will have what the branch has
+		if ahead, err = h.descends(ctx, h.tip, s.pin.Commit); err != nil {
+			return fmt.Errorf("is pin %s on %s: %w", s.pin.Name, h.branch, err)
+		}
 	}
 	if ahead {
 		return nil

@@ -31,6 +31,9 @@ type Options struct {
 	Activate bool
 	// BehindTip lets a commit be published that is not the tip of the branch.
 	BehindTip bool
+	// Merged plans a commit as what its branch will be once it is merged, as a
+	// pull request asks. Such a plan can be shown and not be applied.
+	Merged bool
 	// NewBase is the reason why a commit that has diverged from the last pin
 	// may be published; "" refuses it.
 	NewBase string

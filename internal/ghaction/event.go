@@ -1,0 +1,195 @@
+package ghaction
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// Names of events that have a meaning here.
+const (
+	PullRequestEvent = "pull_request"
+	MergeGroupEvent  = "merge_group"
+	PushEvent        = "push"
+	ScheduleEvent    = "schedule"
+	DispatchEvent    = "workflow_dispatch"
+	WorkflowRunEvent = "workflow_run"
+)
+
+// An Event is what started the workflow, as far as it matters here. Every text
+// in it may be chosen by whoever opened a pull request.
+type Event struct {
+	Name        string
+	PullRequest *PullRequest // nil for other events
+	Push        *Push
+	MergeGroup  *MergeGroup
+	WorkflowRun *WorkflowRun
+	// DefaultBranch is the repository's, or "" if the event doesn't say.
+	DefaultBranch string
+}
+
+// A PullRequest is the part of a pull request that is used.
+type PullRequest struct {
+	Number  int
+	Action  string
+	Base    string // branch
+	BaseSHA string // may be older than the base that was merged
+	HeadSHA string
+	Fork    bool // from another repository, or from one that is gone
+}
+
+// A Push is a change of one ref.
+type Push struct {
+	Ref           string // in full
+	Before, After string // "" instead of zeros: the ref is new, or was deleted
+	Forced        bool
+}
+
+// A MergeGroup is a stop of the merge queue.
+type MergeGroup struct {
+	BaseSHA, HeadSHA string
+	BaseRef          string // in full
+}
+
+// A WorkflowRun is the run whose end started this one.
+type WorkflowRun struct {
+	ID         int64
+	Event      string
+	Conclusion string
+	HeadSHA    string
+}
+
+// maxEvent is GitHub's own limit for an event.
+const maxEvent = 25 << 20
+
+// ReadEvent reads the event of the job. A missing payload is not an error: there
+// is none outside a runner, and then all that is known is the name.
+func (r *Runner) ReadEvent() (Event, error) {
+	e := Event{Name: r.EventName}
+	if r.EventPath == "" {
+		return e, nil
+	}
+	f, err := os.Open(r.EventPath)
+	if errors.Is(err, os.ErrNotExist) {
+		return e, nil
+	}
+	if err != nil {
+		return e, fmt.Errorf("reading the event: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxEvent+1))
+	if err != nil {
+		return e, fmt.Errorf("reading the event: %w", err)
+	}
+	if len(data) > maxEvent {
+		return e, fmt.Errorf("the event has over %d bytes", maxEvent)
+	}
+	return ParseEvent(r.EventName, data)
+}
+
+type repository struct {
+	ID            int64  `json:"id"`
+	FullName      string `json:"full_name"`
+	DefaultBranch string `json:"default_branch"`
+}
+
+type payload struct {
+	Action      string     `json:"action"`
+	Ref         string     `json:"ref"`
+	Before      string     `json:"before"`
+	After       string     `json:"after"`
+	Forced      bool       `json:"forced"`
+	Repository  repository `json:"repository"`
+	PullRequest *struct {
+		Number int `json:"number"`
+		Base   side
+		Head   side
+	} `json:"pull_request"`
+	MergeGroup *struct {
+		HeadSHA string `json:"head_sha"`
+		BaseSHA string `json:"base_sha"`
+		BaseRef string `json:"base_ref"`
+	} `json:"merge_group"`
+	WorkflowRun *struct {
+		ID         int64  `json:"id"`
+		Event      string `json:"event"`
+		Conclusion string `json:"conclusion"`
+		HeadSHA    string `json:"head_sha"`
+	} `json:"workflow_run"`
+}
+
+type side struct {
+	Ref  string      `json:"ref"`
+	SHA  string      `json:"sha"`
+	Repo *repository `json:"repo"` // null when a fork was deleted
+}
+
+// ParseEvent reads the payload of an event. What the event should have and
+// doesn't is an error.
+func ParseEvent(name string, data []byte) (Event, error) {
+	e := Event{Name: name}
+	var p payload
+	if err := json.Unmarshal(data, &p); err != nil {
+		return e, fmt.Errorf("the event %s: %w", name, err)
+	}
+	e.DefaultBranch = p.Repository.DefaultBranch
+	lacks := func(what string) error { return fmt.Errorf("the event %s has no %s", name, what) }
+	switch name {
+	case PullRequestEvent:
+		pr := p.PullRequest
+		if pr == nil || pr.Number <= 0 || !isCommit(pr.Head.SHA) {
+			return e, lacks("pull_request with number and head")
+		}
+		e.PullRequest = &PullRequest{
+			Number: pr.Number, Action: p.Action, Base: pr.Base.Ref, BaseSHA: commitOrNone(pr.Base.SHA), HeadSHA: pr.Head.SHA,
+			Fork: !sameRepository(pr.Head.Repo, pr.Base.Repo),
+		}
+	case PushEvent:
+		if p.Ref == "" {
+			return e, lacks("ref")
+		}
+		e.Push = &Push{Ref: p.Ref, Before: commitOrNone(p.Before), After: commitOrNone(p.After), Forced: p.Forced}
+	case MergeGroupEvent:
+		g := p.MergeGroup
+		if g == nil || !isCommit(g.BaseSHA) {
+			return e, lacks("merge_group with base")
+		}
+		e.MergeGroup = &MergeGroup{BaseSHA: g.BaseSHA, HeadSHA: g.HeadSHA, BaseRef: g.BaseRef}
+	case WorkflowRunEvent:
+		w := p.WorkflowRun
+		if w == nil {
+			return e, lacks("workflow_run")
+		}
+		e.WorkflowRun = &WorkflowRun{ID: w.ID, Event: w.Event, Conclusion: w.Conclusion, HeadSHA: commitOrNone(w.HeadSHA)}
+	}
+	return e, nil
+}
+
+// sameRepository tells whether a pull request comes from its own repository.
+// "fork" in the payload is another question: it is true for every branch of a
+// repository that is itself a fork.
+func sameRepository(head, base *repository) bool {
+	if head == nil || base == nil {
+		return false
+	}
+	if head.ID != 0 && base.ID != 0 {
+		return head.ID == base.ID
+	}
+	return head.FullName != "" && strings.EqualFold(head.FullName, base.FullName)
+}
+
+// commitOrNone is an id, or "" for zeros, which stand for no commit.
+func commitOrNone(id string) string {
+	if !isCommit(id) {
+		return ""
+	}
+	return id
+}
+
+// isCommit tells whether a text is the id of a commit, SHA-1 or SHA-256.
+func isCommit(id string) bool {
+	return (len(id) == 40 || len(id) == 64) && strings.Trim(id, "0123456789abcdef") == "" && strings.Trim(id, "0") != ""
+}
