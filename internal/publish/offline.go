@@ -46,8 +46,9 @@ func PrepareOffline(ctx context.Context, src Source, opts Options) (*Plan, error
 			sp.Action = Create
 		}
 		if sp.Action == Create || sp.Action == Update {
+			sp.Version = sp.Pinned + 1 // as far as the pins know
 			p.Steps = append(p.Steps,
-				Step{Kind: PublishSet, Set: sp.Name, Text: fmt.Sprintf("create version %d of policy set %s", sp.Pinned+1, sp.Name)},
+				Step{Kind: PublishSet, Set: sp.Name, Text: fmt.Sprintf("create version %d of policy set %s", sp.Version, sp.Name)},
 				Step{Kind: PinVersion, Set: sp.Name, Text: fmt.Sprintf("pin the version of policy set %s", sp.Name)})
 		}
 		p.Sets = append(p.Sets, sp)

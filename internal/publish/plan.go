@@ -48,6 +48,7 @@ type SetPlan struct {
 	BaseVersionID string      `json:"base_version_id"` // last pinned version with other content, or ""
 	Pinned        int         `json:"pinned_version"`  // number of the last pinned version, 0 if none
 	PinnedTag     string      `json:"pinned_tag"`
+	Version       int         `json:"version"` // number that the version would have, 0 if none is published
 	Action        string      `json:"action"`
 	Reason        string      `json:"reason"`
 	SchemaVersion string      `json:"schema_version"`

@@ -129,9 +129,11 @@ func (c *computer) steps() {
 		case Create:
 			add(CreateSet, w.name(), "", "create policy set %s", w.name())
 			add(PublishSet, w.name(), "", "create version 1 of policy set %s", w.name())
+			c.number(w.name(), 1)
 		case Update:
 			if w.state != nil {
 				add(PublishSet, w.name(), "", "create version %d of policy set %s", w.state.latest+1, w.name())
+				c.number(w.name(), w.state.latest+1)
 			}
 		}
 	}
@@ -141,9 +143,20 @@ func (c *computer) steps() {
 			add(PinVersion, w.name(), "", "pin the version of policy set %s", w.name())
 		case Adopt:
 			add(PinVersion, w.name(), "", "pin version %d of policy set %s", w.result.Version, w.name())
+			c.number(w.name(), w.result.Version)
 		}
 	}
 	if a := c.plan.Activate; a != nil && !a.Done && c.work.activate.action != Superseded {
 		add(ActivateStep, a.Set, "", "activate policy set %s", a.Set)
+	}
+}
+
+// number puts the number of the version to come into the plan of a set.
+func (c *computer) number(set string, version int) {
+	for i := range c.plan.Sets {
+		if c.plan.Sets[i].Name == set {
+			c.plan.Sets[i].Version = version
+			return
+		}
 	}
 }
