@@ -220,4 +220,3 @@ func (f *formatter) bracket(offset int) int {
 	}
 	return len(f.text)
 }
-
