@@ -9,7 +9,7 @@ const (
 	SummaryBudget = 1_000_000
 	// MinBudget is what the parts need that are never left out; a smaller budget
 	// is taken for this one.
-	MinBudget = 8_000
+	MinBudget = 10_000
 )
 
 // A part is a piece of a page: a head, items and a tail, balanced together. What

@@ -1,0 +1,249 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/policypin/policypin/internal/publish"
+	"github.com/policypin/policypin/manifest"
+)
+
+// Markdown writes a comment as GitHub Flavored Markdown in at most budget bytes.
+// Whatever the comment holds, the page is balanced, and no text of it becomes a
+// link, a picture, a mention, a reference or HTML. What doesn't fit is left out
+// by importance and whole items, each time with the count.
+func Markdown(w io.Writer, c Comment, budget int) error {
+	budget = max(budget, MinBudget)
+	m := &markdown{Comment: c, all: c.sets(), clip: clip{
+		name: min(max(budget/300, 40), 1000), text: min(budget/60, 10_000), line: budget / 30,
+	}}
+	top := &part{fixed: Marker(c.Project) + "\n### " + m.verdict() + "\n\n"}
+	about := &part{fixed: m.about()}
+	sets, project, refusals, problems := m.setList(), m.projectFile(), m.refusals(), m.problems()
+	entries, diffs, steps, drift, notes := m.entries(), m.cedar(), m.steps(), m.drift(), m.notes()
+	foot, digests, end := &part{fixed: m.foot()}, m.digests(), &part{fixed: m.end()}
+
+	// What widens access belongs right after the verdict, in both orders.
+	page := []*part{top, project, about, sets, refusals, problems, entries, diffs, steps, drift, notes, foot, digests, end}
+	importance := []*part{top, about, foot, end, project, refusals, problems, sets, drift, entries, digests, notes, diffs, steps}
+
+	elsewhere := ""
+	if c.Full != "" {
+		elsewhere = "Something was left out to keep this short. The full report is in " + m.prose(c.Full) + ".\n\n"
+	}
+	text, omitted := assemble(page, importance, budget-len(elsewhere))
+	if omitted > 0 && elsewhere != "" {
+		foot.fixed = elsewhere + foot.fixed
+		text, _ = assemble(page, importance, budget)
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+// markdown renders one comment.
+type markdown struct {
+	Comment
+	clip
+	all []setChange
+}
+
+// leftOut is the line that stands for n things.
+func leftOut(n int, one, many string) string {
+	verb := "are"
+	if n == 1 {
+		verb = "is"
+	}
+	return fmt.Sprintf("… %s %s left out.\n\n", plural(n, "more "+one, "more "+many), verb)
+}
+
+// verdict is the heading: the worst news, or else what happens.
+func (m *markdown) verdict() string {
+	where := ""
+	if m.Project != "" && m.Project != "." {
+		where = " in " + m.id(m.Project)
+	}
+	if m.Problems.Errors() > 0 {
+		return Count(m.Problems) + where + ": nothing can be published"
+	}
+	if m.Plan != nil && len(m.Plan.Refusals) > 0 {
+		return "Publishing" + where + " is refused, for " + plural(len(m.Plan.Refusals), "reason", "reasons")
+	}
+	if s, ok := m.single(); ok {
+		return m.sentence(s) + where
+	}
+	changed := m.changed()
+	switch {
+	case changed == 0 && m.Diff != nil && len(m.Diff.Project) > 0:
+		return "The project file changes" + where + ", no policy does"
+	case changed == 0:
+		return "No policy changes" + where
+	}
+	return fmt.Sprintf("%s%s", plural(changed, "policy set changes", "policy sets change"), where)
+}
+
+// changed is how many sets change by more than layout.
+func (m *markdown) changed() int {
+	n := 0
+	for _, s := range m.all {
+		if s.changes() {
+			n++
+		}
+	}
+	return n
+}
+
+// single is the set that the heading speaks of, if there is but one and nothing
+// worse to say.
+func (m *markdown) single() (setChange, bool) {
+	refused := m.Plan != nil && len(m.Plan.Refusals) > 0
+	if len(m.all) != 1 || !m.all[0].changes() || refused || m.Problems.Errors() > 0 {
+		return setChange{}, false
+	}
+	return m.all[0], true
+}
+
+// sentence says what happens to a set: "agents: 2 changed, 1 added → v13 on merge".
+func (m *markdown) sentence(s setChange) string {
+	text := m.id(s.name)
+	var words []string
+	if s.was != "" {
+		words = append(words, "was "+m.id(s.was))
+	}
+	switch {
+	case s.diff == nil && m.Diff != nil:
+		words = append(words, "no change here")
+	case s.diff != nil && (s.diff.Kind == manifest.Added || s.diff.Kind == manifest.Removed):
+		words = append(words, s.diff.Kind+" with "+plural(len(s.diff.Entries), "entry", "entries"))
+	default:
+		words = append(words, s.tally.words()...)
+		if s.diff != nil {
+			for _, f := range s.diff.Fields {
+				words = append(words, m.change(f))
+			}
+		}
+		if len(words) == 0 && s.diff != nil {
+			words = append(words, "layout only")
+		}
+	}
+	if len(words) > 0 {
+		text += ": " + strings.Join(words, ", ")
+	}
+	return text + m.outcome(s)
+}
+
+// outcome says what becomes of a set in the zone.
+func (m *markdown) outcome(s setChange) string {
+	if s.plan == nil {
+		return ""
+	}
+	when := " when published"
+	if m.OnMerge {
+		when = " on merge"
+	}
+	switch s.plan.Action {
+	case publish.Superseded:
+		return "; superseded: " + m.prose(s.plan.Reason)
+	case publish.Unchanged:
+		return "; nothing to publish"
+	case publish.Adopt:
+		when = ", which exists," + when
+	}
+	if s.plan.Version == 0 {
+		return " → a new version" + when
+	}
+	text := fmt.Sprintf(" → v%d%s", s.plan.Version, when)
+	if s.diff == nil && m.Diff != nil {
+		text += ", from earlier commits"
+	}
+	return text
+}
+
+// change is one field that differs.
+func (m *markdown) change(c manifest.Change) string {
+	switch {
+	case c.From == "":
+		return m.id(c.Field) + " " + m.value(c.To)
+	case c.To == "":
+		return m.id(c.Field) + " " + m.value(c.From) + " → (none)"
+	}
+	return m.id(c.Field) + " " + m.value(c.From) + " → " + m.value(c.To)
+}
+
+// about says what the plan is for, and what it activates.
+func (m *markdown) about() string {
+	if m.Plan == nil {
+		return ""
+	}
+	text := "Target " + m.id(cmp.Or(m.Plan.Target, m.Target))
+	if m.Plan.ZoneID != "" {
+		text += ", zone " + m.id(m.Plan.ZoneID)
+	}
+	if m.Plan.Offline {
+		text += "; planned offline, from Git alone"
+	}
+	switch a := m.Plan.Activate; {
+	case a == nil:
+	case a.Done:
+		text += "; " + m.id(a.Set) + " is active already"
+	case a.ReplacesVersionID == "":
+		text += "; activates " + m.id(a.Set) + ", and nothing is active now"
+	default:
+		text += fmt.Sprintf("; activates %s, which replaces %s v%d", m.id(a.Set), m.id(cmp.Or(a.ReplacesSet, "an unknown set")), a.ReplacesVersion)
+	}
+	return text + ".\n\n"
+}
+
+// foot opens the last fold: what this is about, and who says so.
+func (m *markdown) foot() string {
+	var facts []string
+	for _, s := range []struct {
+		word string
+		side Side
+	}{{"base", m.Base}, {"head", m.Head}} {
+		if name := s.side.short(); name != "" {
+			facts = append(facts, s.word+" "+m.htmlCode(name))
+		}
+	}
+	facts = append(facts, strings.TrimSpace("policypin "+plain(m.Tool)))
+	return "<details><summary>" + strings.Join(facts, " · ") + "</summary>\n\n"
+}
+
+// end closes it.
+func (m *markdown) end() string {
+	text := ""
+	if m.Plan != nil && m.Plan.Digest != "" {
+		text += "Plan digest " + m.id(m.Plan.Digest) + ".\n\n"
+	}
+	switch command := Clean(m.Command); {
+	case command == "":
+	case len(command) > maxCommand:
+		text += fmt.Sprintf("The command that writes this has %d characters and is left out.\n\n", len(command))
+	default:
+		text += "This text again, byte for byte:\n\n" + fence("sh", command) + "\n"
+	}
+	return text + "</details>\n"
+}
+
+// maxCommand bounds the command line in a comment: an approval can have a long
+// reason, and half a command is worse than none.
+const maxCommand = 1500
+
+// short names a side by its commit, else by its name.
+func (s Side) short() string {
+	if len(s.Commit) >= 12 {
+		return s.Commit[:12]
+	}
+	return s.Name
+}
+
+// plain is a version or a word of ours as it may stand bare.
+func plain(word string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(".+-()", r) {
+			return r
+		}
+		return -1
+	}, word[:min(len(word), 100)])
+}

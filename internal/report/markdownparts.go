@@ -1,0 +1,260 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/policypin/policypin/diag"
+	"github.com/policypin/policypin/internal/publish"
+	"github.com/policypin/policypin/manifest"
+)
+
+// setList says what happens to each set, where the heading doesn't.
+func (m *markdown) setList() *part {
+	if _, ok := m.single(); ok {
+		return &part{}
+	}
+	return &part{
+		n: len(m.all), tail: "\n", share: 4,
+		item: func(i, _ int) string { return "- " + m.sentence(m.all[i]) + "\n" },
+		left: func(n int) string { return leftOut(n, "policy set", "policy sets") },
+	}
+}
+
+// projectFile shows what changed in policypin.yaml: it decides where things go
+// and what stops them, so whoever reviews reads it first.
+func (m *markdown) projectFile() *part {
+	if m.Diff == nil {
+		return &part{}
+	}
+	changes := m.Diff.Project
+	return &part{
+		head: "#### The project file changes\n\n", n: len(changes), tail: "\n", share: 4,
+		item: func(i, _ int) string { return "- " + m.change(changes[i]) + "\n" },
+		left: func(n int) string { return leftOut(n, "change of the project file", "changes of the project file") },
+	}
+}
+
+// refusals are the guards' noes.
+func (m *markdown) refusals() *part {
+	if m.Plan == nil {
+		return &part{}
+	}
+	list := m.Plan.Refusals
+	return &part{
+		head: "#### Refused\n\n", n: len(list), tail: "\n", share: 4,
+		item: func(i, _ int) string {
+			text := "- " + m.prose(list[i].Message)
+			if list[i].Hint != "" {
+				text += ". To go on: " + m.prose(list[i].Hint)
+			}
+			return text + "\n"
+		},
+		left: func(n int) string { return leftOut(n, "refusal", "refusals") },
+	}
+}
+
+// problems are listed with errors first.
+func (m *markdown) problems() *part {
+	list := slices.Clone(m.Problems)
+	slices.SortStableFunc(list, func(a, b diag.Problem) int { return int(a.Severity) - int(b.Severity) })
+	return &part{
+		head: "#### Problems\n\n", n: len(list), tail: "\n", share: 3,
+		item: func(i, _ int) string {
+			d := list[i]
+			text := fmt.Sprintf("- **%s** %s %s (%s)", d.Severity, m.id(d.Position.String()), m.prose(d.Message), m.id(d.Rule))
+			if d.Fix != "" {
+				text += ". Fix: " + m.prose(d.Fix)
+			}
+			return text + "\n"
+		},
+		left: func(n int) string { return leftOut(n, "problem", "problems") },
+	}
+}
+
+// An entryRow is one line of the table of entries.
+type entryRow struct{ set, policy, change, version, details string }
+
+// entries is the table of what changes.
+func (m *markdown) entries() *part {
+	var rows []entryRow
+	versions, several := false, false
+	for _, s := range m.all {
+		rows = m.rows(rows, s)
+	}
+	for _, r := range rows {
+		versions = versions || r.version != ""
+		several = several || r.set != rows[0].set
+	}
+	columns := func(r entryRow) []string {
+		cells := []string{r.policy, r.change}
+		if several {
+			cells = append([]string{r.set}, cells...)
+		}
+		if versions {
+			cells = append(cells, r.version)
+		}
+		return append(cells, r.details)
+	}
+	line := func(cells []string) string { return "| " + strings.Join(cells, " | ") + " |\n" }
+	titles := columns(entryRow{"policy set", "policy", "change", "version", "details"})
+	return &part{
+		head: line(titles) + strings.Repeat("| --- ", len(titles)) + "|\n", n: len(rows), tail: "\n", share: 2,
+		item: func(i, _ int) string {
+			cells := columns(rows[i])
+			for j := range cells {
+				cells[j] = cell(cells[j])
+			}
+			return line(cells)
+		},
+		left: func(n int) string { return leftOut(n, "entry", "entries") },
+	}
+}
+
+// rows adds the entries of a set that change by more than layout.
+func (m *markdown) rows(rows []entryRow, s setChange) []entryRow {
+	planned := map[string]publish.EntryPlan{}
+	if s.plan != nil {
+		for _, e := range s.plan.Entries {
+			planned[e.Policy] = e
+		}
+	}
+	switch {
+	case s.diff != nil:
+		for _, e := range s.diff.Entries {
+			if e.Kind == manifest.Layout {
+				continue
+			}
+			p := planned[e.Policy]
+			rows = append(rows, entryRow{m.id(s.name), m.renamed(e.Policy, e.Was), e.Kind, entryVersion(p), m.entryDetails(e)})
+		}
+	case s.plan != nil && m.Diff == nil:
+		for _, e := range s.plan.Entries {
+			source := ""
+			if e.Source != "" {
+				source = m.id(e.Source)
+			}
+			if e.Reused {
+				source = strings.TrimSpace(source + " (the zone has it)")
+			}
+			rows = append(rows, entryRow{m.id(s.name), m.id(e.Policy), plain(e.Change), entryVersion(e), source})
+		}
+	}
+	return rows
+}
+
+func (m *markdown) renamed(name, was string) string {
+	if was == "" {
+		return m.id(name)
+	}
+	return m.id(name) + " (was " + m.id(was) + ")"
+}
+
+// entryVersion is what happens to the number of a policy's version.
+func entryVersion(e publish.EntryPlan) string {
+	switch {
+	case e.From > 0 && e.To > 0 && e.From != e.To:
+		return fmt.Sprintf("v%d → v%d", e.From, e.To)
+	case e.From > 0 && e.To == 0 && e.Change != manifest.Removed:
+		return fmt.Sprintf("v%d → new", e.From)
+	case e.From > 0:
+		return fmt.Sprintf("v%d", e.From)
+	case e.To > 0:
+		return fmt.Sprintf("v%d", e.To)
+	}
+	return ""
+}
+
+// entryDetails names the source and the fields that differ.
+func (m *markdown) entryDetails(e manifest.EntryDiff) string {
+	var words []string
+	if file := e.ToFile; file != "" && e.FromFile == file {
+		words = append(words, m.id(file))
+	}
+	for _, f := range e.Fields {
+		switch {
+		case f.Field == "source" && (f.From == "" || f.To == ""):
+			words = append(words, m.id(f.From+f.To))
+		case f.To == "" && e.Kind == manifest.Removed:
+			words = append(words, m.id(f.Field)+" "+m.value(f.From))
+		default:
+			words = append(words, m.change(f))
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// steps is what publish would do, one by one. Offline they say nothing that the
+// verdict doesn't.
+func (m *markdown) steps() *part {
+	if m.Plan == nil || m.Plan.Offline {
+		return &part{}
+	}
+	list := m.Plan.Steps
+	return &part{
+		head: fmt.Sprintf("<details><summary>%s</summary>\n\n", plural(len(list), "step", "steps")),
+		n:    len(list), tail: "\n</details>\n\n",
+		item: func(i, _ int) string { return fmt.Sprintf("%d. %s\n", i+1, m.prose(list[i].Text)) },
+		left: func(n int) string { return leftOut(n, "step", "steps") },
+	}
+}
+
+// drift warns of what the branch, the pins and the zone disagree about.
+func (m *markdown) drift() *part {
+	if m.Drift == nil {
+		return &part{}
+	}
+	found := slices.Clone(m.Drift.Findings)
+	found = slices.DeleteFunc(found, func(f publish.Finding) bool { return f.Information })
+	return &part{
+		head: "#### Drift in " + m.id(m.Drift.Target) + "\n\nThe branch, the pins and the zone disagree. `policypin drift` says how to go on.\n\n",
+		n:    len(found), tail: "\n", share: 8,
+		item: func(i, _ int) string {
+			f := found[i]
+			text := "- **" + plain(f.Kind) + "**"
+			if f.Set != "" {
+				text += " " + m.id(f.Set)
+			}
+			return text + ": " + m.prose(f.Message) + "\n"
+		},
+		left: func(n int) string { return leftOut(n, "finding of drift", "findings of drift") },
+	}
+}
+
+// notes are those of the run and of the plan.
+func (m *markdown) notes() *part {
+	list := m.Notes
+	if m.Plan != nil {
+		list = append(slices.Clone(list), m.Plan.Notes...)
+	}
+	return &part{
+		head: "#### Notes\n\n", n: len(list), tail: "\n", share: 8,
+		item: func(i, _ int) string { return "- " + m.prose(list[i]) + "\n" },
+		left: func(n int) string { return leftOut(n, "note", "notes") },
+	}
+}
+
+// digests is the table of set digests, as far as they are known.
+func (m *markdown) digests() *part {
+	type known struct{ set, digest string }
+	var list []known
+	if m.Plan != nil {
+		for _, s := range m.Plan.Sets {
+			list = append(list, known{s.Name, s.SetDigest})
+		}
+	} else {
+		for _, s := range m.all {
+			if s.diff != nil && s.diff.To != (manifest.Digest{}) {
+				list = append(list, known{s.name, s.diff.To.String()})
+			}
+		}
+	}
+	return &part{
+		head: "| policy set | set digest |\n| --- | --- |\n", n: len(list), tail: "\n", share: 8,
+		item: func(i, _ int) string {
+			return fmt.Sprintf("| %s | %s |\n", cell(m.id(list[i].set)), cell(m.id(list[i].digest)))
+		},
+		left: func(n int) string { return leftOut(n, "set digest", "set digests") },
+	}
+}
