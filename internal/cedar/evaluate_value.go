@@ -1,0 +1,290 @@
+package cedar
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/cedar-policy/cedar-go/types"
+	"github.com/cedar-policy/cedar-go/x/exp/schema/resolved"
+	"github.com/policypin/policypin/diag"
+)
+
+// A Datum is a value as a file has it, before a schema says what it means.
+type Datum struct {
+	diag.Position
+	Kind  Kind
+	Text  string   // of a scalar, as it is written
+	Items []Datum  // of a List
+	Keys  []Member // of a Map, in file order, each name once
+}
+
+// A Member is one key of a map with its value.
+type Member struct {
+	diag.Position // of the key
+	Name          string
+	Value         Datum
+}
+
+// A Kind says what a datum is in its file.
+type Kind uint8
+
+// A datum that isn't there is Absent. One that is Unusable was reported where
+// the file was read, and is passed over.
+const (
+	Absent Kind = iota
+	Unusable
+	Null
+	Bool
+	Number
+	Text
+	List
+	Map
+)
+
+var kindNames = [...]string{"nothing", "nothing", "nothing", "a boolean", "a number", "text", "a list", "a mapping"}
+
+// A typing turns data into Cedar values, as the schema types them, and reports
+// what doesn't fit.
+type typing struct {
+	schema   *Schema
+	problems diag.List
+}
+
+func (t *typing) add(at diag.Position, rule, fix, format string, args ...any) {
+	if len(t.problems) < maxProblems {
+		t.problems.Add(diag.Problem{Position: at, Rule: rule, Message: fmt.Sprintf(format, args...), Fix: fix})
+	}
+}
+
+// value returns d as a value of the type. name is what d is called in messages.
+// ok is false if it was reported.
+func (t *typing) value(d Datum, want resolved.IsType, name string) (v types.Value, ok bool) {
+	if d.Kind == Unusable {
+		return nil, false
+	}
+	wrong := func(fix string) (types.Value, bool) {
+		t.add(d.Position, "cedar-type", fix, "%s must be %s, not %s", name, typeText(want), kindNames[d.Kind])
+		return nil, false
+	}
+	scalar := d.Kind == Bool || d.Kind == Number
+	switch want := want.(type) {
+	case resolved.StringType:
+		if d.Kind == Text {
+			return types.String(d.Text), true
+		}
+		if scalar {
+			return wrong("put it in quotes")
+		}
+	case resolved.BoolType:
+		if d.Kind == Bool {
+			return types.Boolean(d.Text == "true"), true
+		}
+	case resolved.LongType:
+		if d.Kind == Number {
+			if n, err := strconv.ParseInt(d.Text, 10, 64); err == nil && strconv.FormatInt(n, 10) == d.Text {
+				return types.Long(n), true
+			}
+			t.add(d.Position, "cedar-type", "", "%s must be a decimal number of 64 bits, not %s", name, clip(d.Text))
+			return nil, false
+		}
+	case resolved.SetType:
+		if d.Kind == List {
+			return t.set(d, want, name)
+		}
+		if d.Kind == Text || scalar {
+			return wrong("write it in brackets")
+		}
+	case resolved.RecordType:
+		if d.Kind == Map {
+			return t.record(d, want, d.Position, name)
+		}
+	case resolved.EntityType:
+		if uid, known := t.entity(d, name); known {
+			return t.reference(d.Position, uid, types.EntityType(want), name)
+		}
+		if d.Kind == Text || d.Kind == Map {
+			return nil, false // entity has said why
+		}
+	case resolved.ExtensionType:
+		if d.Kind == Text || d.Kind == Number {
+			return t.extension(d.Position, string(want), d.Text, name)
+		}
+		if d.Kind == Map {
+			return t.extensionCall(d, string(want), name)
+		}
+	}
+	return wrong("")
+}
+
+func (t *typing) set(d Datum, want resolved.SetType, name string) (types.Value, bool) {
+	good := true
+	items := make([]types.Value, 0, len(d.Items))
+	for _, item := range d.Items {
+		v, ok := t.value(item, want.Element, "an item of "+name)
+		if good = good && ok; ok {
+			items = append(items, v)
+		}
+	}
+	return types.NewSet(items...), good
+}
+
+// record checks a map against the attributes that it may and must have. at is
+// where a missing attribute is reported. A datum that is Absent has none.
+func (t *typing) record(d Datum, want resolved.RecordType, at diag.Position, name string) (types.Record, bool) {
+	good := d.Kind == Map || d.Kind == Absent
+	if !good && d.Kind != Unusable {
+		t.add(d.Position, "cedar-type", "", "%s must be a mapping, not %s", name, kindNames[d.Kind])
+	}
+	if !good {
+		return types.Record{}, false
+	}
+	values := make(types.RecordMap, len(d.Keys))
+	given := make(map[string]bool, len(d.Keys))
+	for _, m := range d.Keys {
+		given[m.Name] = true
+		attribute, known := want[types.String(m.Name)]
+		if !known {
+			var names []string
+			for n := range want {
+				names = append(names, string(n))
+			}
+			t.add(m.Position, "cedar-unknown-attribute", didYouMean(m.Name, names), "%s has no attribute `%s`", name, clip(m.Name))
+			good = false
+			continue
+		}
+		v, ok := t.value(m.Value, attribute.Type, "attribute `"+m.Name+"`")
+		if good = good && ok; ok {
+			values[types.String(m.Name)] = v
+		}
+	}
+	for _, n := range keys(stringKeys(want)) {
+		if !want[types.String(n)].Optional && !given[n] {
+			t.add(at, "cedar-missing-attribute", "", "%s needs the attribute `%s`, %s", name, n, typeText(want[types.String(n)].Type))
+			good = false
+		}
+	}
+	return types.NewRecord(values), good
+}
+
+func stringKeys(r resolved.RecordType) map[string]bool {
+	names := make(map[string]bool, len(r))
+	for n := range r {
+		names[string(n)] = true
+	}
+	return names
+}
+
+// entity reads the name of an entity, as text or as Cedar's JSON escapes it:
+// {__entity: {type: T, id: I}}. Another kind of datum isn't reported.
+func (t *typing) entity(d Datum, name string) (UID, bool) {
+	switch d.Kind {
+	case Text:
+		uid, err := ParseUID(d.Text)
+		if err != nil {
+			t.add(d.Position, "cedar-uid", `write it as Type::"id"`, "%s %v", name, err)
+		}
+		return uid, err == nil
+	case Map:
+		parts, ok := t.escape(d, "__entity", "type", "id", name)
+		return UID{Type: parts[0], ID: parts[1]}, ok
+	}
+	return UID{}, false
+}
+
+// escape reads one of the escapes of Cedar's JSON: a map with a single key that
+// holds a map with two texts.
+func (t *typing) escape(d Datum, key, first, second, name string) (values [2]string, ok bool) {
+	if len(d.Keys) == 1 && d.Keys[0].Name == key && len(d.Keys[0].Value.Keys) == 2 {
+		have := 0
+		for _, m := range d.Keys[0].Value.Keys {
+			for i, n := range []string{first, second} {
+				if m.Name == n && m.Value.Kind == Text {
+					values[i] = m.Value.Text
+					have++
+				}
+			}
+		}
+		if have == 2 {
+			return values, true
+		}
+	}
+	t.add(d.Position, "cedar-type", fmt.Sprintf("write it as text, or as {%s: {%s: …, %s: …}}", key, first, second),
+		"%s can't be any other mapping", name)
+	return values, false
+}
+
+// reference checks an entity that a value names.
+func (t *typing) reference(at diag.Position, uid UID, want types.EntityType, name string) (types.Value, bool) {
+	if types.EntityType(uid.Type) != want {
+		t.add(at, "cedar-type", t.near(uid, want), "%s must be of type %s, not %s", name, want, clip(uid.Type))
+		return nil, false
+	}
+	return uid.engine(), t.known(at, uid)
+}
+
+// near suggests the wanted type where an id was given to another one.
+func (t *typing) near(uid UID, want types.EntityType) string {
+	if lastPart(uid.Type) == lastPart(string(want)) {
+		return "did you mean `" + clip(UID{Type: string(want), ID: uid.ID}.String()) + "`?"
+	}
+	return ""
+}
+
+// constructors are the functions that make extension values, by type.
+var constructors = map[string]string{"ipaddr": "ip", "decimal": "decimal", "datetime": "datetime", "duration": "duration"}
+
+func (t *typing) extension(at diag.Position, kind, text, name string) (v types.Value, ok bool) {
+	var err error
+	switch kind {
+	case "ipaddr":
+		v, err = types.ParseIPAddr(text)
+	case "decimal":
+		v, err = types.ParseDecimal(text)
+	case "datetime":
+		v, err = types.ParseDatetime(text)
+	case "duration":
+		v, err = types.ParseDuration(text)
+	default:
+		err = fmt.Errorf("extension type %s is not known", kind)
+	}
+	if err != nil {
+		t.add(at, "cedar-extension", "", "%s isn't a valid %s: %s", name, kind, clip(strings.TrimPrefix(err.Error(), "error parsing ")))
+		return nil, false
+	}
+	return v, true
+}
+
+// extensionCall reads {__extn: {fn: F, arg: A}}.
+func (t *typing) extensionCall(d Datum, kind, name string) (types.Value, bool) {
+	call, ok := t.escape(d, "__extn", "fn", "arg", name)
+	if !ok {
+		return nil, false
+	}
+	if call[0] != constructors[kind] {
+		t.add(d.Position, "cedar-type", "", "%s must be %s, which %s makes, not %s", name, kind, constructors[kind], clip(call[0]))
+		return nil, false
+	}
+	return t.extension(d.Position, kind, call[1], name)
+}
+
+// typeText names a type as a schema does.
+func typeText(t resolved.IsType) string {
+	switch t := t.(type) {
+	case resolved.StringType:
+		return "String"
+	case resolved.LongType:
+		return "Long"
+	case resolved.BoolType:
+		return "Bool"
+	case resolved.SetType:
+		return "Set<" + typeText(t.Element) + ">"
+	case resolved.RecordType:
+		return "a record"
+	case resolved.EntityType:
+		return string(t)
+	case resolved.ExtensionType:
+		return string(t)
+	}
+	return "a value"
+}
