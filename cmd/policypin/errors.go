@@ -57,6 +57,11 @@ type hinted struct {
 func (h *hinted) Error() string { return h.err.Error() }
 func (h *hinted) Unwrap() error { return h.err }
 
+// A concluded error ends a command that has printed its error already.
+type concluded struct{ status int }
+
+func (c *concluded) Error() string { return statusMeaning[c.status] }
+
 var (
 	// errProblems ends a command that has printed the problems of the user's
 	// files already.
@@ -144,8 +149,11 @@ func explain(err error) (status int, lines, hints []string) {
 		unknown  *publish.UnknownTargetError
 		problems diag.List
 		h        *hinted
+		done     *concluded
 	)
 	switch {
+	case errors.As(err, &done):
+		return done.status, nil, nil
 	case errors.Is(err, errProblems):
 		return statusProblems, nil, nil
 	case errors.Is(err, errChanges):

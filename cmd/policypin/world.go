@@ -17,6 +17,7 @@ type world struct {
 	terminal       terminals
 
 	global  globals
+	raw     io.Writer       // stdout without the mask; for nothing but telling a runner what to mask
 	secrets *redact.Secrets // what stdout and stderr mask
 	flush   func() error    // writes an unfinished line of stdout and stderr
 }
@@ -43,6 +44,7 @@ var secretVariables = []string{
 // guarded returns a copy of w whose output masks secrets.
 func (w *world) guarded() *world {
 	g := *w
+	g.raw = w.stdout
 	g.secrets = &redact.Secrets{}
 	for _, name := range secretVariables {
 		g.secrets.Add(w.getenv(name))

@@ -2,8 +2,6 @@ package ghaction
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,14 +13,6 @@ import (
 // MaxComment is how long a comment may be, in characters. GitHub answers 422 to
 // a longer one.
 const MaxComment = 65536
-
-// Marker is the hidden first line of the comment about one thing, such as one
-// project of a repository. Parts with any text in them give a marker that HTML
-// and Markdown leave alone.
-func Marker(parts ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	return "<!-- policypin:comment:" + hex.EncodeToString(sum[:8]) + " -->"
-}
 
 // What became of a comment.
 const (
@@ -50,7 +40,9 @@ type comment struct {
 // maxPages is more than a pull request can have comments for (2,500).
 const maxPages = 100
 
-// Comment makes a pull request have one comment with the marker and this body.
+// Comment makes a pull request have one comment that begins with the marker and
+// has this body, whose first line the marker is.
+//
 // A comment that says so already isn't written. Where there is none, one is
 // created only if create is set: nobody needs to be told that there is nothing
 // to say.
@@ -61,9 +53,11 @@ const maxPages = 100
 //
 // The error wraps [ErrReadOnly] or [ErrRateLimited] where that is the reason.
 func (c *Client) Comment(ctx context.Context, number int, marker, body string, create bool) (Posted, error) {
-	text := marker + "\n" + body
+	if !strings.HasPrefix(body, marker) {
+		return Posted{}, errors.New("the comment doesn't begin with its marker")
+	}
 	for try := 1; ; try++ {
-		posted, err := c.place(ctx, number, marker, text, create)
+		posted, err := c.place(ctx, number, marker, body, create)
 		if lost := (*lostError)(nil); !errors.As(err, &lost) || try == 2 {
 			return posted, err
 		}

@@ -1,0 +1,293 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"github.com/policypin/policypin/diag"
+	"github.com/policypin/policypin/gitstore"
+	"github.com/policypin/policypin/internal/ghaction"
+	"github.com/policypin/policypin/internal/keycard"
+	"github.com/policypin/policypin/internal/publish"
+	"github.com/policypin/policypin/internal/report"
+	"github.com/policypin/policypin/manifest"
+)
+
+// validate reports problems of the checked out files, and nothing else.
+func (a *action) validate(context.Context) error {
+	p, err := a.findProject()
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	fsys, _, err := a.checkedOut(p)
+	if err != nil {
+		return err
+	}
+	tree, problems, err := manifest.Load(fsys)
+	if err != nil {
+		return noFile(err)
+	}
+	a.comment = &report.Comment{Project: p.rel, Problems: problems, Tool: build().Version, Command: "policypin validate"}
+	return a.problems(p, tree, problems)
+}
+
+// checkedOut is what is checked: the commit, so that a file that a step before
+// left in the work tree can't be part of it. Without Git, which checkout leaves
+// out where the runner has none, it is the files.
+func (a *action) checkedOut(p *project) (fs.FS, gitstore.Hash, error) {
+	if p.repo == nil {
+		a.notice("there is no .git folder: the files are checked, and nothing can be compared; install Git before actions/checkout")
+		fsys, err := p.workTree()
+		return fsys, gitstore.Hash{}, err
+	}
+	return p.at("HEAD")
+}
+
+// problems shows problems in the log and on the lines they are about.
+func (a *action) problems(p *project, tree *manifest.Tree, problems diag.List) error {
+	if err := report.Problems(a.stdout, a.style(), problems); err != nil {
+		return err
+	}
+	for _, problem := range problems {
+		note := ghaction.AboutProblem(problem, "")
+		note.Rank = rankFile
+		note.Message, note.Title = report.CleanLines(note.Message), report.Clean(note.Title)
+		file, ok := a.runner.Path(filepath.Join(p.dir, filepath.FromSlash(problem.File)))
+		if ok && report.Clean(file) == file {
+			note.File = file
+		} else {
+			note.Message = report.Clean(problem.Position.String()) + ": " + note.Message
+		}
+		a.notes = append(a.notes, note)
+	}
+	if problems.Err() != nil {
+		a.say("%s", report.Count(problems))
+		if a.in.failOn[failOnProblems] {
+			return errProblems
+		}
+		return nil
+	}
+	a.say("%s", report.Checked(tree, problems))
+	return nil
+}
+
+// check is what a pull request and a merge queue get: problems, what changes,
+// and what publishing would do. No secret is needed for it.
+func (a *action) check(ctx context.Context) error {
+	p, err := a.findProject()
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	fsys, head, err := a.checkedOut(p)
+	if err != nil {
+		return err
+	}
+	tree, problems, err := manifest.Load(fsys)
+	if err != nil {
+		return noFile(err)
+	}
+	c := &report.Comment{Project: p.rel, Problems: problems, Tool: build().Version}
+	a.comment = c
+	red := a.problems(p, tree, problems)
+	if p.repo == nil {
+		return red
+	}
+	if err := a.compare(ctx, p, &side{label: "HEAD", fsys: fsys, commit: head}); err != nil {
+		return err
+	}
+	if len(tree.Sets) == 1 {
+		if d, err := tree.Digest(tree.Sets[0]); err == nil {
+			a.outputs["set-digest"] = d.String()
+		}
+	}
+	if problems.Err() != nil || tree == nil {
+		return red // such a commit can't be planned
+	}
+	t, known := a.pickTarget(tree.Project)
+	switch {
+	case known:
+	case a.in.target != "":
+		_, err := targetNamed(tree.Project, a.in.target)
+		return err
+	default:
+		a.say("no target: nothing is planned; name one with the input target")
+		return red
+	}
+	src := publish.Source{Repo: p.repo, Commit: head, Dir: p.rel, Target: t.Name}
+	plan, err := a.planCommit(ctx, p, t, src, true)
+	c.Plan, c.Target, c.OnMerge = plan, t.Name, true
+	if plan == nil {
+		return err
+	}
+	return errors.Join(red, a.planned(plan, err))
+}
+
+// compare finds the base of the event and what changed since.
+func (a *action) compare(ctx context.Context, p *project, head *side) error {
+	commit, err := p.repo.Commit(head.commit)
+	if err != nil {
+		return err
+	}
+	parents := make([]string, len(commit.Parents))
+	for i, parent := range commit.Parents {
+		parents[i] = parent.String()
+	}
+	r := a.event.Compare(head.commit.String(), parents)
+	if r.Base == "" {
+		a.say("the event %s names nothing to compare with", report.Clean(cmp.Or(a.event.Name, "(none)")))
+		return nil
+	}
+	base := &side{}
+	if base.commit, err = gitstore.ParseHash(r.Base); err != nil {
+		return fmt.Errorf("the base of the event: %w", err)
+	}
+	if r.Diverged {
+		if ancestor, ok := commonAncestor(p.repo, base.commit, head.commit); ok {
+			base.commit = ancestor
+		} else {
+			a.notice("the merge commit of the pull request isn't checked out, nor its history: what changed on %s in the meantime may show as undone",
+				base.commit.Short())
+		}
+	}
+	base.label = base.commit.Short()
+	if base.fsys, err = a.baseTree(ctx, p, base.commit); err != nil {
+		return fmt.Errorf("reading the base %s: %w", base.commit.Short(), err)
+	}
+	diff, err := a.difference(p, base, head)
+	if err != nil {
+		return err
+	}
+	a.comment.Base, a.comment.Head = base.report(), head.report()
+	a.comment.Diff = &diff
+	a.comment.Command = fmt.Sprintf("policypin diff --format markdown %s %s", base.commit, head.commit)
+	doc := report.Diff{From: base.report(), To: head.report(), Diff: diff}
+	a.outputs["changed"] = fmt.Sprint(doc.Changed())
+	return report.DiffText(a.stdout, a.style(), doc)
+}
+
+// baseTree is the project in a commit that a checkout of depth 1 lacks. It is
+// fetched into a temporary store. nil means that the project wasn't there.
+func (a *action) baseTree(ctx context.Context, p *project, commit gitstore.Hash) (fs.FS, error) {
+	fsys, err := p.repo.TreeAt(commit, p.rel)
+	if errors.Is(err, gitstore.ErrNoRevision) {
+		var origin gitstore.Origin
+		if origin, err = a.remote(p); err != nil {
+			return nil, err
+		}
+		a.closes = append(a.closes, origin)
+		fsys, err = origin.TreeAt(ctx, commit, p.rel)
+	}
+	if missing(err) {
+		return nil, nil
+	}
+	return fsys, err
+}
+
+// difference compares two states, by the files that changed where the clone has
+// both.
+func (a *action) difference(p *project, base, head *side) (manifest.Diff, error) {
+	changed, known, err := p.changed(base, head)
+	if err != nil && !errors.Is(err, gitstore.ErrNoRevision) {
+		return manifest.Diff{}, err
+	}
+	if known && err == nil {
+		return a.compareChanged(base, head, changed)
+	}
+	for _, s := range []*side{base, head} {
+		if err := a.load(s); err != nil {
+			return manifest.Diff{}, err
+		}
+	}
+	return manifest.Compare(base.tree, head.tree), nil
+}
+
+// maxAncestors bounds the search for a common ancestor.
+const maxAncestors = 10_000
+
+// commonAncestor finds the newest commit of base that head descends from, along
+// first parents of base. ok is false where the clone's history doesn't reach
+// that far.
+func commonAncestor(repo *gitstore.Repo, base, head gitstore.Hash) (gitstore.Hash, bool) {
+	for range maxAncestors {
+		on, err := repo.Descends(head, base)
+		if on {
+			return base, true
+		}
+		commit, cerr := repo.Commit(base)
+		if err != nil || cerr != nil || len(commit.Parents) == 0 {
+			return gitstore.Hash{}, false
+		}
+		base = commit.Parents[0]
+	}
+	return gitstore.Hash{}, false
+}
+
+// planCommit makes a plan: offline, or with the zone where the input says so.
+// merged plans the commit as if it were on the branch. Drift is looked for on
+// the way, where the zone is asked.
+func (a *action) planCommit(ctx context.Context, p *project, t manifest.Target, src publish.Source, merged bool) (*publish.Plan, error) {
+	flags := a.publishFlags()
+	opts, err := flags.build(a.world)
+	if err != nil {
+		return nil, err
+	}
+	opts.Merged = merged
+	if src.Origin, err = a.origin(p, t, originChoice{}); err != nil {
+		return nil, err
+	}
+	defer src.Origin.Close()
+	if !a.in.online {
+		return publish.PrepareOffline(ctx, src, opts)
+	}
+	var r *keycard.Reader
+	r, done, err := a.readZone(p, t, a.in.apiURL)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	plan, err := publish.Prepare(ctx, r, src, opts)
+	if plan != nil && a.comment != nil {
+		drift, derr := publish.FindDrift(ctx, r, src, publish.DriftOptions{})
+		if derr != nil {
+			a.notice("drift was not looked for: %v", derr)
+		}
+		a.comment.Drift = drift
+	}
+	return plan, err
+}
+
+// planned shows a plan, keeps it in a file, and says whether its refusals make
+// the run red.
+func (a *action) planned(plan *publish.Plan, refused error) error {
+	if err := report.PlanText(a.stdout, a.style(), plan); err != nil {
+		return err
+	}
+	a.outputs["plan-digest"] = plan.Digest
+	if _, known := a.outputs["changed"]; !known {
+		a.outputs["changed"] = fmt.Sprint(!plan.Empty())
+	}
+	if len(plan.Sets) == 1 {
+		a.outputs["set-digest"] = plan.Sets[0].SetDigest
+	}
+	var text strings.Builder
+	if err := report.PlanJSON(&text, plan); err != nil {
+		return err
+	}
+	a.outputs["plan"] = a.keep("policypin-plan-"+plan.Target+".json", text.String())
+	if refused == nil || a.in.failOn[failOnGates] {
+		return refused
+	}
+	for _, r := range plan.Refusals {
+		a.notes = append(a.notes, ghaction.Annotation{
+			Level: ghaction.Warning, Rank: rankRun, Title: "policypin " + r.Code, Message: report.Clean(r.Message),
+		})
+	}
+	return nil
+}

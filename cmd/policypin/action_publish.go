@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/policypin/policypin/internal/ghaction"
+	"github.com/policypin/policypin/internal/publish"
+	"github.com/policypin/policypin/internal/report"
+	"github.com/urfave/cli/v2"
+)
+
+// publishFlags are the flags of plan and publish, from inputs.
+func (a *action) publishFlags() publishOptions {
+	return publishOptions{
+		rev: "HEAD", activate: a.in.activate, behindTip: a.in.behindTip, replaceActive: a.in.replaceActive,
+		approve: *cli.NewStringSlice(a.in.approve...), adopt: *cli.NewStringSlice(a.in.adopt...),
+		zoneOptions: zoneOptions{apiURL: a.in.apiURL},
+	}
+}
+
+// nameTarget makes commands take the target that this run picked.
+func (a *action) nameTarget() error {
+	p, err := a.committed("HEAD")
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	t, known := a.pickTarget(p.file)
+	switch {
+	case known:
+		a.global.target.value = t.Name
+		return nil
+	case a.in.target != "":
+		_, err := targetNamed(p.file, a.in.target)
+		return err
+	}
+	return &usage{msg: "the project has several targets, or none but local, and the input target names none", hint: "name one with the input target"}
+}
+
+// plan plans the checked out commit, for an approval before it is published.
+func (a *action) plan(ctx context.Context) error {
+	if err := a.nameTarget(); err != nil {
+		return err
+	}
+	p, err := a.committed("HEAD")
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	t, err := a.target(p.file)
+	if err != nil {
+		return err
+	}
+	src := publish.Source{Repo: p.repo, Commit: p.commit, Dir: p.rel, Target: t.Name}
+	plan, err := a.planCommit(ctx, p.project, t, src, false)
+	if plan == nil {
+		return err
+	}
+	a.comment = &report.Comment{
+		Project: p.rel, Target: t.Name, Plan: plan, Head: report.Side{Name: "HEAD", Commit: p.commit.String()},
+		Tool: build().Version, Command: "policypin plan --target " + t.Name,
+	}
+	return a.planned(plan, err)
+}
+
+// publish publishes the checked out commit and pins it.
+func (a *action) publish(ctx context.Context) error {
+	if err := a.nameTarget(); err != nil {
+		return err
+	}
+	run := publishRun{publishOptions: a.publishFlags(), lock: lockFlags{wait: lockWait}, planFile: a.in.planFile}
+	receipt, err := publishCommit(ctx, a.world, run)
+	a.giveBack() // a pin is written into the clone, too
+	if err != nil {
+		return err
+	}
+	var text strings.Builder
+	if err := report.ReceiptText(&text, a.style(), receipt); err != nil {
+		return err
+	}
+	a.say("%s", strings.TrimSuffix(text.String(), "\n"))
+	for _, note := range receipt.Notes {
+		a.notice("%s", note)
+	}
+	a.summary = append(a.summary, "## policypin published\n\n"+ghaction.Fence(text.String()))
+	return a.published(receipt)
+}
+
+// published makes outputs of a receipt.
+func (a *action) published(r *publish.Receipt) error {
+	all, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	a.outputs["published"] = string(all)
+	a.outputs["plan-digest"] = r.PlanDigest
+	changed := r.Activation != nil && r.Activation.Status == publish.WasActivated
+	for _, s := range r.Sets {
+		changed = changed || s.Status == publish.Published
+	}
+	a.outputs["changed"] = fmt.Sprint(changed)
+	if len(r.Sets) == 1 {
+		s := r.Sets[0]
+		a.outputs["version-id"], a.outputs["manifest-sha"], a.outputs["set-digest"] = s.VersionID, s.ManifestSHA, s.SetDigest
+		a.outputs["tag"] = s.Tag
+		if s.Version > 0 {
+			a.outputs["version"] = fmt.Sprint(s.Version)
+		}
+	}
+	return nil
+}
+
+// drift compares branch, pins and zone.
+func (a *action) drift(ctx context.Context) error {
+	if err := a.nameTarget(); err != nil {
+		return err
+	}
+	d, err := findDrift(ctx, a.world, driftOptions{zoneOptions: zoneOptions{apiURL: a.in.apiURL}})
+	if err != nil {
+		return err
+	}
+	var text strings.Builder
+	if err := report.DriftText(&text, a.style(), d); err != nil {
+		return err
+	}
+	a.say("%s", strings.TrimSuffix(text.String(), "\n"))
+	a.outputs["drift"] = fmt.Sprint(d.Drifted)
+	a.summary = append(a.summary, "## policypin drift\n\n"+ghaction.Fence(text.String()))
+	for _, f := range d.Findings {
+		note := ghaction.Annotation{Level: ghaction.Warning, Rank: rankFile, Title: "policypin " + f.Kind, Message: report.Clean(f.Message)}
+		if f.Information {
+			note.Level = ghaction.Notice
+		} else if a.in.failOn[failOnDrift] {
+			note.Level = ghaction.Error
+		}
+		a.notes = append(a.notes, note)
+	}
+	if d.Drifted && a.in.failOn[failOnDrift] {
+		return errChanges
+	}
+	return nil
+}
