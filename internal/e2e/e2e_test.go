@@ -29,7 +29,7 @@ var binary string
 func TestMain(m *testing.M) {
 	flag.Parse()
 	// The runs mostly wait for a dead holder's lock, not for a processor.
-	flag.Set("test.parallel", "10")
+	flag.Set("test.parallel", "16")
 	dir, err := os.MkdirTemp("", "policypin-e2e-")
 	if err != nil {
 		panic(err)
@@ -336,12 +336,12 @@ func env(zoneURL string, more ...string) []string {
 // patientLock is for runs one after another, after a kill: the dead holder's
 // lock is taken over soon.
 var patientLock = []string{
-	"POLICYPIN_TEST_LOCK_RENEW=1s", "POLICYPIN_TEST_LOCK_EXPIRE=5s", "POLICYPIN_TEST_LOCK_TAKEOVER=5100ms",
+	"POLICYPIN_TEST_LOCK_RENEW=1s", "POLICYPIN_TEST_LOCK_EXPIRE=12s", "POLICYPIN_TEST_LOCK_TAKEOVER=12100ms",
 }
 
 // fairLock is for runs at the same time.
 var fairLock = []string{
-	"POLICYPIN_TEST_LOCK_RENEW=300ms", "POLICYPIN_TEST_LOCK_EXPIRE=4s", "POLICYPIN_TEST_LOCK_TAKEOVER=6s",
+	"POLICYPIN_TEST_LOCK_RENEW=1s", "POLICYPIN_TEST_LOCK_EXPIRE=12s", "POLICYPIN_TEST_LOCK_TAKEOVER=15s",
 }
 
 // mustPublish runs publish undisturbed and fails the test unless it ends well.
