@@ -64,6 +64,7 @@ func (db *objectDB) close() error {
 		errs = append(errs, p.close())
 	}
 	db.packs, db.closed = nil, true
+	db.cache.clear()
 	db.last.Store(nil)
 	return errors.Join(errs...)
 }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
@@ -409,7 +411,7 @@ func TestAMappedPackMayShrink(t *testing.T) {
 		if err := os.Truncate(file, 0); err != nil {
 			t.Fatal(err)
 		}
-		db.cache = baseCache{}
+		db.cache.clear()
 		failed := 0
 		for h := range want {
 			if _, err := db.read(h); err != nil {
@@ -462,6 +464,26 @@ func TestTheCacheForgets(t *testing.T) {
 	if _, ok := c.get(p, -1); ok {
 		t.Error("an object that is too large is kept")
 	}
+}
+
+func TestTheCacheIsDroppedWhenItIsIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c baseCache
+		p := &pack{}
+		for round := range 2 {
+			c.put(p, 1, rawObject{plumbing.BlobObject, []byte("x")})
+			for range 5 {
+				time.Sleep(cacheIdle * 9 / 10)
+				if _, ok := c.get(p, 1); !ok {
+					t.Fatalf("round %d: an object in use is gone", round)
+				}
+			}
+			time.Sleep(3 * cacheIdle)
+			if _, ok := c.get(p, 1); ok {
+				t.Errorf("round %d: the object is still there", round)
+			}
+		}
+	})
 }
 
 func BenchmarkReadObjects(b *testing.B) {
