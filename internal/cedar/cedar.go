@@ -43,19 +43,16 @@ const (
 // immutable and safe for concurrent use.
 type Policy struct {
 	source
-	start     int  // byte offset of the statement
-	index     int  // of the statement in the text
-	alone     bool // the text holds no other statement
-	ast       *ast.Policy
-	canonical func() ([]byte, jcs.Digest)
+	start  int  // byte offset of the statement
+	index  int  // of the statement in the text
+	alone  bool // the text holds no other statement
+	ast    *ast.Policy
+	digest func() jcs.Digest
 }
 
 func newPolicy(src source, statements []statement, i int, tree *ast.Policy) *Policy {
 	p := &Policy{source: src, start: statements[i].start, index: i, alone: len(statements) == 1, ast: tree}
-	p.canonical = sync.OnceValues(func() ([]byte, jcs.Digest) {
-		b := canonical(tree, false)
-		return b, sha256.Sum256(b)
-	})
+	p.digest = sync.OnceValue(func() jcs.Digest { return sha256.Sum256(p.JSON()) })
 	return p
 }
 
@@ -75,17 +72,11 @@ func canonical(tree *ast.Policy, core bool) []byte {
 
 // Digest is the policy digest: over the canonical Cedar JSON, so comments,
 // layout, line ends and redundant parentheses don't change it.
-func (p *Policy) Digest() jcs.Digest {
-	_, digest := p.canonical()
-	return digest
-}
+func (p *Policy) Digest() jcs.Digest { return p.digest() }
 
-// JSON is the canonical Cedar JSON that Digest is taken over. The caller must
-// not change it.
-func (p *Policy) JSON() []byte {
-	b, _ := p.canonical()
-	return b
-}
+// JSON is the canonical Cedar JSON that Digest is taken over. It isn't kept,
+// since it is larger than the source.
+func (p *Policy) JSON() []byte { return canonical(p.ast, false) }
 
 // Text is the source as it was given to Parse.
 func (p *Policy) Text() string { return p.text }

@@ -167,6 +167,9 @@ func (r *run) applyVersion(ctx context.Context, p *policyWork, v *versionWork) e
 		made.PolicyID = p.id
 	}
 	p.latest = max(p.latest, made.Version)
+	// The text has served its purpose. With 10,000 policies, keeping it and its
+	// JSON would be a fifth of the memory.
+	made.CedarRaw, made.CedarJSON = "", nil
 	v.have = made
 	r.did("created version %d of policy %s", made.Version, p.name)
 	return nil
