@@ -1,8 +1,12 @@
 package report
 
 import (
+	"bufio"
+	"bytes"
 	"io"
+	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/aymanbagabas/go-udiff"
 	"github.com/policypin/policypin/manifest"
@@ -57,22 +61,74 @@ func (s Style) mark(kind string) string {
 // DiffText writes a diff for people: project first, then each set with its
 // fields and entries, Cedar as unified diffs.
 func DiffText(w io.Writer, style Style, d Diff) error {
-	p := &printer{w: w, style: style}
+	out := bufio.NewWriterSize(w, 64<<10)
+	p := &printer{w: out, style: style}
 	if d.Empty() {
 		p.line("no changes from %s to %s", d.From, d.To)
-		return p.err
+	} else {
+		p.line("%s", style.paint(sgrBold, "from "+d.From.String()+" to "+d.To.String()))
 	}
-	p.line("%s", style.paint(sgrBold, "from "+d.From.String()+" to "+d.To.String()))
 	if len(d.Project) > 0 {
 		p.line("")
 		p.line("%s project file", style.mark(manifest.Changed))
 		p.changes("    ", d.Project)
 	}
-	for _, s := range d.Sets {
-		p.line("")
-		p.set(s)
+	inOrder(len(d.Sets), func(i int) []byte {
+		var b bytes.Buffer
+		set := &printer{w: &b, style: style}
+		set.line("")
+		set.set(d.Sets[i])
+		return b.Bytes()
+	}, func(text []byte) bool {
+		if p.err == nil {
+			_, p.err = out.Write(text)
+		}
+		return p.err == nil
+	})
+	if p.err != nil {
+		return p.err
 	}
-	return p.err
+	return out.Flush()
+}
+
+// inOrder makes n values on all cores and uses them in order, while the later
+// ones are made, until use returns false. A diff of thousands of sources takes
+// longer to compute than to write, and isn't held in memory.
+func inOrder[T any](n int, value func(i int) T, use func(T) bool) {
+	ahead := 4 * runtime.GOMAXPROCS(0)
+	results := make([]chan T, n)
+	for i := range results {
+		results[i] = make(chan T, 1)
+	}
+	tickets := make(chan struct{}, ahead)
+	next, stop := make(chan int), make(chan struct{})
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	defer close(stop)
+	workers.Go(func() {
+		defer close(next)
+		for i := range n {
+			select {
+			case tickets <- struct{}{}:
+				next <- i
+			case <-stop:
+				return
+			}
+		}
+	})
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		workers.Go(func() {
+			for i := range next {
+				results[i] <- value(i)
+			}
+		})
+	}
+	for _, result := range results {
+		if !use(<-result) {
+			return
+		}
+		<-tickets
+	}
 }
 
 // String names the side, with the commit where that says more.
@@ -192,7 +248,8 @@ func DiffJSON(w io.Writer, d Diff) error {
 		Schema: Schema, From: d.From, To: d.To, Changed: d.Changed(),
 		Project: changesJSON(d.Project), Sets: []setDiffJSON{},
 	}
-	for _, s := range d.Sets {
+	inOrder(len(d.Sets), func(i int) setDiffJSON {
+		s := d.Sets[i]
 		set := setDiffJSON{
 			Set: s.Name, Was: s.Was, Kind: s.Kind, Fields: changesJSON(s.Fields), Entries: []entryDiffJSON{},
 		}
@@ -202,8 +259,11 @@ func DiffJSON(w io.Writer, d Diff) error {
 				Fields: changesJSON(e.Fields), Diff: unified(e),
 			})
 		}
+		return set
+	}, func(set setDiffJSON) bool {
 		doc.Sets = append(doc.Sets, set)
-	}
+		return true
+	})
 	return JSON(w, doc)
 }
 
