@@ -163,6 +163,9 @@ func (r *run) applyVersion(ctx context.Context, p *policyWork, v *versionWork) e
 	if !v.source.Same(made.CedarRaw) {
 		return fmt.Errorf("the zone stored other content than was sent, as version %d (%s); it is in no policy set", made.Version, made.ID)
 	}
+	if made.SchemaVersion != v.schema {
+		return fmt.Errorf("the zone checked version %d (%s) against schema %s, not %s; it is in no policy set", made.Version, made.ID, made.SchemaVersion, v.schema)
+	}
 	if made.PolicyID == "" {
 		made.PolicyID = p.id
 	}
@@ -336,11 +339,11 @@ func (r *run) readBack(ctx context.Context, w *setWork) error {
 	if err != nil {
 		return fmt.Errorf("reading version %d back: %w", w.result.Version, err)
 	}
-	switch {
-	case full.ArchivedAt != nil:
+	if full.ArchivedAt != nil {
 		return fmt.Errorf("version %d was archived while this run was at work", full.Version)
-	case full.SchemaVersion != w.past.decl.SchemaVersion || !holds(full.Entries, w.wants):
-		return fmt.Errorf("version %d (%s) holds other entries than were sent; it is not pinned and not active", full.Version, full.ID)
+	}
+	if err := w.contradiction(full); err != nil {
+		return fmt.Errorf("%w; it is not pinned", err)
 	}
 	if full.PolicySetID == "" {
 		full.PolicySetID = w.state.id

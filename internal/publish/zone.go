@@ -162,7 +162,9 @@ func (zr *zoneReader) readSet(ctx context.Context, s *setHistory) error {
 			break
 		}
 	}
-	if st.pinned == nil { // archived versions may be left out of lists
+	// Archived versions may be left out of lists, and a list that contradicts the
+	// pin is not the last word.
+	if st.pinned == nil || keycard.NormalSHA(st.pinned.ManifestSHA) != keycard.NormalSHA(rec.ManifestSHA) {
 		v, err := zr.SetVersion(ctx, st.id, rec.VersionID)
 		if errors.Is(err, keycard.ErrNotFound) {
 			st.gone = true
@@ -173,8 +175,12 @@ func (zr *zoneReader) readSet(ctx context.Context, s *setHistory) error {
 		}
 		st.pinned = v
 	}
+	recorded := map[[2]string]bool{}
+	for _, e := range rec.Entries {
+		recorded[[2]string{e.PolicyID, e.VersionID}] = true
+	}
 	var err error
-	if err = zr.readBase(ctx, st, st.pinned.ID); err != nil {
+	if err = zr.readBase(ctx, st, st.pinned, recorded); err != nil {
 		return err
 	}
 	if len(st.newer) > 0 {
@@ -225,27 +231,13 @@ func (zr *zoneReader) readUnpinnedSet(ctx context.Context, s *setHistory, st *se
 	if st.adoption, err = zr.SetVersion(ctx, st.id, id); err != nil {
 		return err
 	}
-	if err = zr.readBase(ctx, st, id); err != nil {
+	if err = zr.readBase(ctx, st, st.adoption, nil); err != nil {
 		return err
 	}
 	if live.LatestVersionID != "" && live.LatestVersionID != id {
 		st.newest, err = zr.SetVersion(ctx, st.id, live.LatestVersionID)
 	}
 	return err
-}
-
-// readBase reads what a set's version holds.
-func (zr *zoneReader) readBase(ctx context.Context, st *setState, versionID string) error {
-	st.held = map[string]*keycard.PolicyVersion{}
-	for v, err := range zr.SetVersionPolicies(ctx, st.id, versionID, keycard.ListOptions{Format: "cedar"}) {
-		if err != nil {
-			return err
-		}
-		st.base = append(st.base, v)
-		st.held[v.PolicyID] = v
-		zr.z.owners[v.PolicyID] = v.OwnerType
-	}
-	return nil
 }
 
 func find[T any](list []T, ok func(T) bool) T {
