@@ -10,10 +10,6 @@ import (
 	"github.com/policypin/policypin/diag"
 )
 
-// maxSearched is up to how many changed sources are looked for by their bytes in
-// manifests. Beyond, parsing every manifest is cheaper.
-const maxSearched = 100
-
 // LoadChanged checks the changed files of a project and the manifests that name
 // them, for a pre-commit hook that must not be felt. changed are slash paths
 // relative to the project; removed files are changed files. Others than the
@@ -109,20 +105,16 @@ func (l *loader) sortChanged(changed []string) changes {
 // parsing it. It may say yes too often, never no too often: a path that could be
 // written with escapes or over several lines counts as named.
 func (c changes) searcher() func(text []byte) bool {
-	if len(c.schemas) > 0 || len(c.sources) > maxSearched {
+	if len(c.schemas) > 0 {
 		return nil
 	}
-	var needles [][]byte
 	for file := range c.sources {
 		if strings.Contains(file, " ") || strings.Contains(file, "'") {
 			return nil
 		}
-		needles = append(needles, []byte(file))
 	}
-	return func(text []byte) bool {
-		return bytes.IndexByte(text, '\\') >= 0 ||
-			slices.ContainsFunc(needles, func(needle []byte) bool { return bytes.Contains(text, needle) })
-	}
+	named := namesAny(c.sources)
+	return func(text []byte) bool { return bytes.IndexByte(text, '\\') >= 0 || named(text) }
 }
 
 // uses leaves those sources that have to be checked again.
