@@ -18,7 +18,8 @@ import (
 // The tree holds the manifests that were parsed and the sources that were
 // checked: the changed ones, and all of the manifests that changed. Rules about
 // the whole project are applied only if the project file or a manifest changed.
-// If a schema changed, every source that is validated against it is checked.
+// If a schema changed, every source that is validated against it is checked, and
+// every test file. Otherwise a test file is checked only if it changed itself.
 //
 // The error is as for [Load].
 func LoadChanged(fsys fs.FS, changed []string) (*Tree, diag.List, error) {
@@ -31,7 +32,7 @@ func LoadChanged(fsys fs.FS, changed []string) (*Tree, diag.List, error) {
 		return nil, l.sorted(), nil
 	}
 	c := l.sortChanged(changed)
-	if !c.project && len(c.manifests)+len(c.sources)+len(c.schemas) == 0 {
+	if !c.project && len(c.manifests)+len(c.sources)+len(c.schemas)+len(c.tests) == 0 {
 		return l.tree, l.sorted(), nil
 	}
 	files, err := l.manifestFiles()
@@ -40,7 +41,7 @@ func LoadChanged(fsys fs.FS, changed []string) (*Tree, diag.List, error) {
 	}
 	whole := c.project || len(c.manifests) > 0
 	keep := c.searcher()
-	if whole {
+	if whole || len(c.tests) > 0 { // a test may be about any set
 		keep = nil
 	}
 	if err := l.readSets(files, keep); err != nil {
@@ -52,7 +53,7 @@ func LoadChanged(fsys fs.FS, changed []string) (*Tree, diag.List, error) {
 	uses := c.uses(l.usesOf(l.tree.Sets))
 	var sets []*Set // those with something to check
 	for _, s := range l.tree.Sets {
-		if whole || slices.ContainsFunc(s.Entries, func(e Entry) bool { return uses[e.Source] != nil }) {
+		if whole || len(c.tests) > 0 || slices.ContainsFunc(s.Entries, func(e Entry) bool { return uses[e.Source] != nil }) {
 			sets = append(sets, s)
 		}
 	}
@@ -65,6 +66,12 @@ func LoadChanged(fsys fs.FS, changed []string) (*Tree, diag.List, error) {
 	if !l.unreadSets || !whole {
 		l.unusedChanged(c, uses)
 	}
+	if files, err = c.testFiles(l); err != nil {
+		return nil, nil, err
+	}
+	if err := l.readTests(files); err != nil {
+		return nil, nil, err
+	}
 	return l.tree, l.sorted(), nil
 }
 
@@ -74,6 +81,7 @@ type changes struct {
 	manifests map[string]bool
 	sources   map[string]bool
 	schemas   map[string]bool // by version
+	tests     []string
 }
 
 func (l *loader) sortChanged(changed []string) changes {
@@ -86,6 +94,8 @@ func (l *loader) sortChanged(changed []string) changes {
 			c.project = true
 		case slices.ContainsFunc(p.Manifests, func(pattern string) bool { ok, _ := path.Match(pattern, file); return ok }):
 			c.manifests[file] = true
+		case p.isTest(file):
+			c.tests = append(c.tests, file)
 		case path.Ext(file) == ".cedar":
 			c.sources[file] = true
 		default:
@@ -138,4 +148,20 @@ func (l *loader) unusedChanged(c changes, uses map[string][]use) {
 			l.unused(file)
 		}
 	}
+}
+
+// testFiles are the test files to check: those that changed, or all of them if a
+// schema did.
+func (c changes) testFiles(l *loader) ([]string, error) {
+	if len(c.schemas) > 0 {
+		return l.testFiles()
+	}
+	var files []string
+	for _, file := range c.tests {
+		if badPath(file) == "" && l.exists(file) {
+			files = append(files, file)
+		}
+	}
+	slices.Sort(files)
+	return files, nil
 }

@@ -20,7 +20,13 @@ import (
 //
 // It returns an error wrapping [fs.ErrNotExist] if there is no project file, and
 // any error of fsys that doesn't mean that a file is missing.
-func Load(fsys fs.FS) (*Tree, diag.List, error) {
+func Load(fsys fs.FS) (*Tree, diag.List, error) { return load(fsys, true) }
+
+// LoadSets is [Load] without the tests, for a commit that was published long
+// ago: what decides requests doesn't depend on them.
+func LoadSets(fsys fs.FS) (*Tree, diag.List, error) { return load(fsys, false) }
+
+func load(fsys fs.FS, tests bool) (*Tree, diag.List, error) {
 	l := newLoader(fsys)
 	if err := l.readProject(); err != nil {
 		return nil, nil, err
@@ -45,6 +51,15 @@ func Load(fsys fs.FS) (*Tree, diag.List, error) {
 	}
 	if !l.unreadSets {
 		if err := l.unusedSources(uses); err != nil {
+			return nil, nil, err
+		}
+	}
+	if tests {
+		files, err := l.testFiles()
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := l.readTests(files); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -66,12 +66,13 @@ type Entry struct {
 }
 
 // A Tree is everything a project says at one point: project file, manifests,
-// sources and schemas.
+// sources, schemas and tests.
 type Tree struct {
 	Project *Project
 	Sets    []*Set                   // sorted by name
 	Sources map[string]*cedar.Policy // by path; only sources that parsed
 	Schemas map[string]*cedar.Schema // by version; only committed ones that parsed
+	Tests   []*TestFile              // sorted by file; only those that could be read as one
 
 	broken map[string]string // texts of sources that didn't parse, for Compare
 	same   map[string]bool   // for CompareChanged, where none is parsed: whether a path's content is the same on both sides

@@ -15,3 +15,8 @@ var Project []byte
 //
 //go:embed policyset.json
 var PolicySet []byte
+
+// PolicyTest is the JSON Schema of a test file.
+//
+//go:embed policytest.json
+var PolicyTest []byte

@@ -141,7 +141,7 @@ func (s *Schema) Entities(data []EntityData) (*Entities, diag.List) {
 	first := make(map[UID]diag.Position, len(data))
 	for _, d := range data {
 		if at, ok := first[d.UID]; ok {
-			t.add(d.Position, "duplicate-entity", "", "entity `%s` is already on line %d", clip(d.UID.String()), at.Line)
+			t.add(d.Position, "duplicate-entity", "", "entity `%s` is already on line %d", shown(d.UID.String()), at.Line)
 			continue
 		}
 		first[d.UID] = d.Position
@@ -155,7 +155,7 @@ func (s *Schema) Entities(data []EntityData) (*Entities, diag.List) {
 
 // declared checks one entity.
 func (t *typing) declared(d EntityData) (types.Entity, bool) {
-	name := "`" + clip(d.UID.String()) + "`"
+	name := "`" + shown(d.UID.String()) + "`"
 	entityType := types.EntityType(d.Type)
 	shape, ok := t.schema.resolved.Entities[entityType]
 	if !ok {
@@ -176,7 +176,7 @@ func (t *typing) declared(d EntityData) (types.Entity, bool) {
 			good = false
 			if t.known(p.Position, p.UID) {
 				t.add(p.Position, "cedar-parent-type", "", "%s can't be a parent: by the schema, %s is in %s",
-					"`"+clip(p.UID.String())+"`", entityType, parentText(shape.ParentTypes))
+					"`"+shown(p.UID.String())+"`", entityType, parentText(shape.ParentTypes))
 			}
 			continue
 		}
@@ -220,7 +220,7 @@ func (t *typing) tags(d EntityData, name string) (types.Record, bool) {
 	good := true
 	values := make(types.RecordMap, len(d.Tags.Keys))
 	for _, m := range d.Tags.Keys {
-		v, ok := t.value(m.Value, want, "tag `"+clip(m.Name)+"`")
+		v, ok := t.value(m.Value, want, "tag `"+shown(m.Name)+"`")
 		if good = good && ok; ok {
 			values[types.String(m.Name)] = v
 		}
@@ -249,7 +249,7 @@ func (t *typing) cycles(all types.EntityMap, places map[UID]diag.Position) {
 		for parent := range all[uid].Parents.All() {
 			if state[parent] == open {
 				back := UID{Type: string(parent.Type), ID: string(parent.ID)}
-				t.add(places[back], "cedar-parent-cycle", "", "`%s` is its own ancestor", clip(back.String()))
+				t.add(places[back], "cedar-parent-cycle", "", "`%s` is its own ancestor", shown(back.String()))
 			} else if _, ok := all[parent]; ok && state[parent] == 0 {
 				visit(parent)
 			}

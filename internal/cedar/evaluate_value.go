@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/cedar-policy/cedar-go/types"
 	"github.com/cedar-policy/cedar-go/x/exp/schema/resolved"
@@ -85,7 +86,7 @@ func (t *typing) value(d Datum, want resolved.IsType, name string) (v types.Valu
 			if n, err := strconv.ParseInt(d.Text, 10, 64); err == nil && strconv.FormatInt(n, 10) == d.Text {
 				return types.Long(n), true
 			}
-			t.add(d.Position, "cedar-type", "", "%s must be a decimal number of 64 bits, not %s", name, clip(d.Text))
+			t.add(d.Position, "cedar-type", "", "%s must be a decimal number of 64 bits, not %s", name, shown(d.Text))
 			return nil, false
 		}
 	case resolved.SetType:
@@ -149,11 +150,11 @@ func (t *typing) record(d Datum, want resolved.RecordType, at diag.Position, nam
 			for n := range want {
 				names = append(names, string(n))
 			}
-			t.add(m.Position, "cedar-unknown-attribute", didYouMean(m.Name, names), "%s has no attribute `%s`", name, clip(m.Name))
+			t.add(m.Position, "cedar-unknown-attribute", didYouMean(m.Name, names), "%s has no attribute `%s`", name, shown(m.Name))
 			good = false
 			continue
 		}
-		v, ok := t.value(m.Value, attribute.Type, "attribute `"+m.Name+"`")
+		v, ok := t.value(m.Value, attribute.Type, "attribute `"+shown(m.Name)+"`")
 		if good = good && ok; ok {
 			values[types.String(m.Name)] = v
 		}
@@ -217,7 +218,7 @@ func (t *typing) escape(d Datum, key, first, second, name string) (values [2]str
 // reference checks an entity that a value names.
 func (t *typing) reference(at diag.Position, uid UID, want types.EntityType, name string) (types.Value, bool) {
 	if types.EntityType(uid.Type) != want {
-		t.add(at, "cedar-type", t.near(uid, want), "%s must be of type %s, not %s", name, want, clip(uid.Type))
+		t.add(at, "cedar-type", t.near(uid, want), "%s must be of type %s, not %s", name, want, shown(uid.Type))
 		return nil, false
 	}
 	return uid.engine(), t.known(at, uid)
@@ -226,7 +227,7 @@ func (t *typing) reference(at diag.Position, uid UID, want types.EntityType, nam
 // near suggests the wanted type where an id was given to another one.
 func (t *typing) near(uid UID, want types.EntityType) string {
 	if lastPart(uid.Type) == lastPart(string(want)) {
-		return "did you mean `" + clip(UID{Type: string(want), ID: uid.ID}.String()) + "`?"
+		return "did you mean `" + shown(UID{Type: string(want), ID: uid.ID}.String()) + "`?"
 	}
 	return ""
 }
@@ -249,7 +250,7 @@ func (t *typing) extension(at diag.Position, kind, text, name string) (v types.V
 		err = fmt.Errorf("extension type %s is not known", kind)
 	}
 	if err != nil {
-		t.add(at, "cedar-extension", "", "%s isn't a valid %s: %s", name, kind, clip(strings.TrimPrefix(err.Error(), "error parsing ")))
+		t.add(at, "cedar-extension", "", "%s isn't a valid %s: %s", name, kind, shown(strings.TrimPrefix(err.Error(), "error parsing ")))
 		return nil, false
 	}
 	return v, true
@@ -262,7 +263,7 @@ func (t *typing) extensionCall(d Datum, kind, name string) (types.Value, bool) {
 		return nil, false
 	}
 	if call[0] != constructors[kind] {
-		t.add(d.Position, "cedar-type", "", "%s must be %s, which %s makes, not %s", name, kind, constructors[kind], clip(call[0]))
+		t.add(d.Position, "cedar-type", "", "%s must be %s, which %s makes, not %s", name, kind, constructors[kind], shown(call[0]))
 		return nil, false
 	}
 	return t.extension(d.Position, kind, call[1], name)
@@ -287,4 +288,13 @@ func typeText(t resolved.IsType) string {
 		return string(t)
 	}
 	return "a value"
+}
+
+// shown is text of a file as a message may have it: on one line and not long.
+func shown(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		s = strconv.Quote(s)
+		s = s[1 : len(s)-1]
+	}
+	return clip(s)
 }
