@@ -61,7 +61,7 @@ Layout alone is no change for --exit-code.`,
 			&cli.BoolFlag{Name: "staged", Usage: "compare with the index instead of the work tree", Destination: &opts.staged},
 			&cli.BoolFlag{Name: "exit-code", Usage: "end with status 4 if there are changes", Destination: &opts.exitCode},
 			apiURLFlag(&opts.apiURL),
-			formatFlag(&opts.format, formatText, formatJSON),
+			formatFlag(&opts.format, formatText, formatJSON, formatMarkdown),
 		},
 		Action: func(c *cli.Context) error {
 			args, err := takeArgs(c, 0, "A", "B")
@@ -85,9 +85,13 @@ Layout alone is no change for --exit-code.`,
 			if err != nil {
 				return err
 			}
-			if opts.format.value == formatJSON {
+			switch opts.format.value {
+			case formatJSON:
 				err = report.DiffJSON(w.stdout, doc)
-			} else {
+			case formatMarkdown:
+				page, perr := diffComment(w, doc, opts)
+				err = writeMarkdown(w, page, perr)
+			default:
 				err = report.DiffText(w.stdout, w.style(), doc)
 			}
 			if err == nil && opts.exitCode && doc.Changed() {

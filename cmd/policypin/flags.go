@@ -68,8 +68,12 @@ func globalFlags(w *world) []cli.Flag {
 
 // Output formats.
 const (
-	formatText = "text"
-	formatJSON = "json"
+	formatText     = "text"
+	formatJSON     = "json"
+	formatMarkdown = "markdown"
+	formatGitHub   = "github" // workflow commands
+	formatSARIF    = "sarif"
+	formatJUnit    = "junit"
 )
 
 // formatFlag is the --format flag of a command that can write these formats;

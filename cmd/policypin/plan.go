@@ -40,7 +40,7 @@ asked, which needs no credentials; such a plan can't be held to.`,
 			&cli.BoolFlag{Name: "offline", Usage: "don't ask the zone", Destination: &opts.offline},
 			&cli.StringFlag{Name: "out", Usage: "write the plan to `FILE` as JSON too", Destination: &opts.out},
 			&cli.BoolFlag{Name: "exit-code", Usage: "end with status 4 if there is something to do", Destination: &opts.exitCode},
-		}, opts.publishOptions.flags()...),
+		}, opts.publishOptions.flags(formatMarkdown)...),
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {
 				return err
@@ -102,8 +102,12 @@ func writePlan(w *world, opts planOptions, plan *publish.Plan) error {
 			return err
 		}
 	}
-	if opts.format.value == formatJSON {
+	switch opts.format.value {
+	case formatJSON:
 		return report.PlanJSON(w.stdout, plan)
+	case formatMarkdown:
+		page, err := planComment(w, plan, opts)
+		return writeMarkdown(w, page, err)
 	}
 	return report.PlanText(w.stdout, w.style(), plan)
 }

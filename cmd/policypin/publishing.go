@@ -30,7 +30,8 @@ type publishOptions struct {
 	zoneOptions
 }
 
-func (o *publishOptions) flags() []cli.Flag {
+// flags are those of the options; formats are written beside text and JSON.
+func (o *publishOptions) flags(formats ...string) []cli.Flag {
 	return append([]cli.Flag{
 		&cli.StringFlag{Name: "rev", Usage: "the commit is `REVISION`", Value: "HEAD", Destination: &o.rev},
 		&cli.BoolFlag{Name: "activate", Usage: "let the target's active set decide with the new version", Destination: &o.activate},
@@ -41,7 +42,7 @@ func (o *publishOptions) flags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "recreate", Usage: "create policy `NAME` anew, which was archived in the zone, repeatable", Destination: &o.recreate},
 		&cli.StringSliceFlag{Name: "approve", Usage: "pass a gate: `GATE=REASON` is recorded, repeatable", Destination: &o.approve},
 		&cli.StringFlag{Name: "replace-active", Usage: "activation may replace `VERSION_ID`, which isn't ours", Destination: &o.replaceActive},
-	}, o.zoneOptions.flags()...)
+	}, o.zoneOptions.flags(formats...)...)
 }
 
 // build turns the flags into options of package publish.

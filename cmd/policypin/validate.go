@@ -1,7 +1,11 @@
 package main
 
 import (
+	"path"
+	"path/filepath"
+
 	"github.com/policypin/policypin/diag"
+	"github.com/policypin/policypin/internal/ghaction"
 	"github.com/policypin/policypin/internal/report"
 	"github.com/policypin/policypin/manifest"
 	"github.com/urfave/cli/v2"
@@ -25,13 +29,13 @@ and the way to fix it. Reads the work tree; no request is made.
 
 With --staged it checks the staged files that changed and the manifests that
 name them, as a pre-commit hook wants it.`,
-			examples: []string{"policypin validate", "policypin validate --staged", "policypin validate --rev main --format json"},
+			examples: []string{"policypin validate", "policypin validate --staged", "policypin validate --rev main --format json", "policypin validate --format sarif > policypin.sarif"},
 			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems},
 		}.String(),
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "rev", Usage: "check commit `REVISION` instead of the work tree", Destination: &opts.rev},
 			&cli.BoolFlag{Name: "staged", Usage: "check what is staged and differs from HEAD", Destination: &opts.staged},
-			formatFlag(&opts.format, formatText, formatJSON),
+			formatFlag(&opts.format, formatText, formatJSON, formatGitHub, formatSARIF, formatJUnit),
 		},
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {
@@ -55,11 +59,7 @@ func validate(w *world, opts validateOptions) error {
 	if err != nil {
 		return noFile(err)
 	}
-	write := func() error { return report.Problems(w.stdout, w.style(), problems) }
-	if opts.format.value == formatJSON {
-		write = func() error { return report.ProblemsJSON(w.stdout, problems) }
-	}
-	if err := write(); err != nil {
+	if err := w.writeProblems(p, opts.format.value, tree, problems); err != nil {
 		return err
 	}
 	if problems.Err() != nil {
@@ -68,6 +68,31 @@ func validate(w *world, opts validateOptions) error {
 	}
 	w.say("%s", report.Checked(tree, problems))
 	return nil
+}
+
+func (w *world) writeProblems(p *project, format string, tree *manifest.Tree, problems diag.List) error {
+	switch format {
+	case formatJSON:
+		return report.ProblemsJSON(w.stdout, problems)
+	case formatGitHub:
+		return report.GitHub(w.stdout, problems, w.inWorkspace(p))
+	case formatSARIF:
+		return report.SARIF(w.stdout, problems, w.inWorkspace(p), build().Version)
+	case formatJUnit:
+		return report.ProblemsJUnit(w.stdout, tree, problems, w.inWorkspace(p))
+	}
+	return report.Problems(w.stdout, w.style(), problems)
+}
+
+// inWorkspace is the project's folder as other tools know it: in a job of GitHub
+// Actions, relative to the workspace, which a checkout may be a folder of; else
+// relative to the repository.
+func (w *world) inWorkspace(p *project) string {
+	file, ok := ghaction.FromEnv(w.getenv).Path(filepath.Join(p.dir, manifest.ProjectFile))
+	if !ok {
+		return p.rel
+	}
+	return path.Dir(file)
 }
 
 // check loads what the options name.

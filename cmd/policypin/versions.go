@@ -75,10 +75,11 @@ type zoneOptions struct {
 	format choice
 }
 
-func (o *zoneOptions) flags() []cli.Flag {
+// flags are those of the options; formats are written beside text and JSON.
+func (o *zoneOptions) flags(formats ...string) []cli.Flag {
 	return []cli.Flag{
 		localFlag(&o.origin), remoteFlag(&o.origin), apiURLFlag(&o.apiURL),
-		formatFlag(&o.format, formatText, formatJSON),
+		formatFlag(&o.format, append([]string{formatText, formatJSON}, formats...)...),
 	}
 }
 

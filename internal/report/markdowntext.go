@@ -137,6 +137,9 @@ func (c clip) prose(text string) string {
 		case plainWord.MatchString(word) && !hashLike.MatchString(word) && !(first && word[0] <= '9'):
 			b.WriteString(word)
 		default:
+			if inner := strings.Trim(word, "`"); len(inner) == len(word)-2 && inner != "" && word[0] == '`' {
+				word = inner // a message that marks its names itself
+			}
 			b.WriteString(codeSpan(word))
 		}
 		b.WriteString(tail)
@@ -144,14 +147,15 @@ func (c clip) prose(text string) string {
 	return b.String() + more
 }
 
-// token is the length of the first word of a text; "a quoted text" is one.
+// token is the length of the first word of a text; "a quoted text" is one, and
+// so is one in backticks.
 func token(text string) int {
 	i := 0
-	if text != "" && text[0] == '"' {
+	if text != "" && (text[0] == '"' || text[0] == '`') {
 		for j := 1; j < len(text); j++ {
-			if text[j] == '\\' {
+			if text[j] == '\\' && text[0] == '"' {
 				j++
-			} else if text[j] == '"' {
+			} else if text[j] == text[0] {
 				i = j
 				break
 			}

@@ -1,0 +1,137 @@
+package report
+
+import (
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/policypin/policypin/diag"
+)
+
+// SARIF 2.1.0 (OASIS standard of 27 March 2020), as far as code scanning reads
+// it. The numbers in comments are sections of that standard.
+type (
+	sarifLog struct {
+		Schema  string     `json:"$schema"`
+		Version string     `json:"version"`
+		Runs    []sarifRun `json:"runs"`
+	}
+	sarifRun struct {
+		Tool sarifTool `json:"tool"`
+		// Columns are counted in characters, not in UTF-16 units (3.14.17).
+		ColumnKind string        `json:"columnKind"`
+		Results    []sarifResult `json:"results"`
+	}
+	sarifTool struct {
+		Driver sarifDriver `json:"driver"`
+	}
+	sarifDriver struct {
+		Name           string      `json:"name"`
+		Version        string      `json:"version,omitempty"`
+		InformationURI string      `json:"informationUri"`
+		Rules          []sarifRule `json:"rules"`
+	}
+	sarifRule struct {
+		ID      string       `json:"id"`
+		Short   sarifMessage `json:"shortDescription"`
+		Full    sarifMessage `json:"fullDescription"`
+		Help    sarifMessage `json:"help"`
+		HelpURI string       `json:"helpUri"`
+	}
+	sarifMessage struct {
+		Text string `json:"text"`
+	}
+	sarifResult struct {
+		RuleID    string          `json:"ruleId"`
+		RuleIndex int             `json:"ruleIndex"`
+		Level     string          `json:"level"`
+		Message   sarifMessage    `json:"message"`
+		Locations []sarifLocation `json:"locations"`
+	}
+	sarifLocation struct {
+		Physical sarifPhysical `json:"physicalLocation"`
+	}
+	sarifPhysical struct {
+		Artifact sarifArtifact `json:"artifactLocation"`
+		Region   sarifRegion   `json:"region"`
+	}
+	sarifArtifact struct {
+		URI string `json:"uri"`
+		// The base is the root of the repository, whose place on disk is nobody's
+		// business (3.4.4).
+		BaseID string `json:"uriBaseId"`
+	}
+	sarifRegion struct {
+		StartLine   int `json:"startLine"`
+		StartColumn int `json:"startColumn,omitempty"`
+	}
+)
+
+// SARIF writes problems for code scanning. The files of the list are in dir, a
+// slash path in the repository; version is that of this tool.
+func SARIF(w io.Writer, list diag.List, dir, version string) error {
+	run := sarifRun{
+		Tool: sarifTool{sarifDriver{
+			Name: "policypin", Version: Clean(version), InformationURI: "https://github.com/policypin/policypin",
+			Rules: []sarifRule{},
+		}},
+		ColumnKind: "unicodeCodePoints", Results: []sarifResult{},
+	}
+	var ids []string
+	for _, d := range list {
+		ids = append(ids, d.Rule)
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	index := map[string]int{}
+	for i, id := range ids {
+		r := rule(id)
+		index[id] = i
+		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{
+			ID: Clean(id), Short: sarifText(r.title), Full: sarifText(r.help), Help: sarifText(r.help),
+			HelpURI: rulesPage + "#" + uriPath(id),
+		})
+	}
+	for _, d := range list {
+		text := d.Message
+		if d.Fix != "" {
+			text += ". Fix: " + d.Fix
+		}
+		run.Results = append(run.Results, sarifResult{
+			RuleID: Clean(d.Rule), RuleIndex: index[d.Rule], Level: d.Severity.String(), Message: sarifText(text),
+			Locations: []sarifLocation{{sarifPhysical{
+				Artifact: sarifArtifact{URI: uriPath(path.Join(dir, d.File)), BaseID: "%SRCROOT%"},
+				// A problem of the file as a whole is shown at its first line, since
+				// code scanning wants one.
+				Region: sarifRegion{StartLine: max(d.Line, 1), StartColumn: d.Column},
+			}}},
+		})
+	}
+	return JSON(w, sarifLog{
+		Schema:  "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json",
+		Version: "2.1.0", Runs: []sarifRun{run},
+	})
+}
+
+// sarifText makes a plain text message. A name must not make a link of it, which
+// is [text](destination) even there (3.11.6).
+func sarifText(text string) sarifMessage {
+	return sarifMessage{strings.ReplaceAll(Clean(text), "](", "] (")}
+}
+
+// uriPath encodes a slash path as a relative URI: everything but the unreserved
+// characters (RFC 3986, 2.3), so that a colon in the first part makes no scheme.
+func uriPath(name string) string {
+	const digits = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte("-._~/", c) >= 0:
+			b.WriteByte(c)
+		default:
+			b.Write([]byte{'%', digits[c>>4], digits[c&15]})
+		}
+	}
+	return b.String()
+}
