@@ -188,6 +188,7 @@ func useManager(w *world, m *hookManager, root, file, rel string) error {
 		return err
 	}
 	if runsPolicypin(string(text)) {
+		defer w.say("without %s: policypin hook install --plain", m.name)
 		_, err := fmt.Fprintf(w.stdout, "%s runs policypin already; %s makes Git call it\n", file, m.activate)
 		return err
 	}

@@ -97,13 +97,16 @@ func preCommitSnippet(project string) string {
 `
 }
 
-// yamlWord writes a string as a YAML scalar, plain where that is safe.
+// yamlWord writes a command as a YAML scalar, plain where that is safe.
 func yamlWord(s string) string {
 	if !strings.ContainsAny(s, `'":#\`) {
 		return s
 	}
-	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
+	return yamlQuote(s)
 }
+
+// yamlQuote writes text without line ends as a YAML scalar.
+func yamlQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 // executable tells whether git would run a hook. On Windows every file is.
 func executable(info os.FileInfo) bool {

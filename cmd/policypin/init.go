@@ -35,8 +35,10 @@ func initCommand(w *world) *cli.Command {
 		ArgsUsage: "[DIR]",
 		Description: help{
 			text: `Writes a project file, one policy set, one policy and the Cedar schema to DIR, or
-to the current folder, ready for validate and publish. It asks nothing and never
-overwrites: a file that exists is kept, and a project that exists is left alone.`,
+to the current folder, ready for validate and publish. At the top of the work tree
+it adds workflows for GitHub, which check pull requests and, once they are told
+where to, publish merges, and a configuration for pre-commit. It asks nothing and
+never overwrites: a file that exists is kept, and a project that exists is left alone.`,
 			examples: []string{"policypin init", "policypin init services/policies"},
 			statuses: []int{statusOK, statusFailed, statusUsage},
 		}.String(),
@@ -50,7 +52,7 @@ overwrites: a file that exists is kept, and a project that exists is left alone.
 			if len(args) > 0 {
 				dir = resolvePath(dir, args[0])
 			}
-			doc, err := scaffold(c.Context, dir)
+			doc, err := w.scaffold(c.Context, dir)
 			if err != nil {
 				return err
 			}
@@ -75,45 +77,69 @@ func resolvePath(dir, name string) string {
 
 type file struct{ name, text string }
 
+// A scaffoldFile is one of a new project, or at the top of its work tree.
+type scaffoldFile struct {
+	file
+	atTop bool
+}
+
 // scaffold writes the files that are missing. The project file comes last, so
 // that an init that was interrupted can be run again.
-func scaffold(ctx context.Context, dir string) (report.Scaffold, error) {
+func (w *world) scaffold(ctx context.Context, dir string) (report.Scaffold, error) {
 	doc := report.Scaffold{Schema: report.Schema, Written: []string{}, Kept: []string{}}
 	version, schema, err := defaultSchema(ctx)
 	if err != nil {
 		return doc, err
 	}
-	files := []file{
-		{"schemas/" + version + ".cedarschema", schema},
-		{"policies/employees-read.cedar", scaffoldPolicy},
-		{"policy-sets/main.yaml", strings.ReplaceAll(scaffoldSet, "SCHEMA", version)},
-		{manifest.ProjectFile, scaffoldProject},
-	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return doc, err
 	}
+	top, rel := w.topOf(dir)
+	around, err := aroundProject(rel)
+	if err != nil {
+		return doc, err
+	}
+	files := []scaffoldFile{
+		{file: file{"schemas/" + version + ".cedarschema", schema}},
+		{file: file{"policies/employees-read.cedar", scaffoldPolicy}},
+		{file: file{"policy-sets/main.yaml", strings.ReplaceAll(scaffoldSet, "SCHEMA", version)}},
+	}
+	for _, f := range around {
+		files = append(files, scaffoldFile{f, true})
+	}
+	files = append(files, scaffoldFile{file: file{manifest.ProjectFile, scaffoldProject}})
+
 	// Through a root, a symbolic link can't lead the files elsewhere.
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return doc, err
 	}
 	defer root.Close()
+	topRoot, err := os.OpenRoot(top)
+	if err != nil {
+		return doc, err
+	}
+	defer topRoot.Close()
 	_, err = root.Lstat(manifest.ProjectFile)
 	project := err == nil
 	for _, f := range files {
+		in, shown := root, f.name
+		if f.atTop {
+			in, shown = topRoot, path.Join(strings.Repeat("../", depth(rel)), f.name)
+		}
 		if project {
-			if _, err := root.Lstat(f.name); err == nil {
-				doc.Kept = append(doc.Kept, f.name)
+			if _, err := in.Lstat(f.name); err == nil {
+				doc.Kept = append(doc.Kept, shown)
 			}
 			continue
 		}
-		switch err := writeNew(root, f); {
+		switch err := writeNew(in, f.file); {
 		case errors.Is(err, fs.ErrExist):
-			doc.Kept = append(doc.Kept, f.name)
+			doc.Kept = append(doc.Kept, shown)
 		case err != nil:
 			return doc, err
 		default:
-			doc.Written = append(doc.Written, f.name)
+			doc.Written = append(doc.Written, shown)
 		}
 	}
 	return doc, nil

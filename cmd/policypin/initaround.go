@@ -1,0 +1,77 @@
+package main
+
+import (
+	"embed"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/policypin/policypin/gitstore"
+)
+
+//go:embed scaffold/workflows/*.yml
+var scaffoldWorkflows embed.FS
+
+//go:embed scaffold/pre-commit-config.yaml
+var scaffoldPreCommit string
+
+// actionCommit is the commit of this release that workflows name, set by the
+// linker in a released build, as release is.
+var actionCommit string
+
+// How workflows name the Action while there is no release: with a commit that
+// can't exist, so that a run fails at once and never runs something else.
+const (
+	actionUnreleased     = "policypin/policypin@0000000000000000000000000000000000000000 # v0.0.0"
+	actionUnreleasedNote = "      # There is no release yet: put the commit and the version of one here.\n"
+)
+
+// topOf finds the top of the work tree that dir is in, and dir as seen from
+// there. Outside Git, dir will be the top.
+func (w *world) topOf(dir string) (top, rel string) {
+	repo, err := gitstore.Open(dir, w.getenv)
+	if err != nil {
+		return dir, "."
+	}
+	defer repo.Close()
+	if rel, err = repo.Rel(dir); err != nil {
+		return dir, "."
+	}
+	return repo.Root(), rel
+}
+
+// depth is the number of folders in a slash path, 0 for ".".
+func depth(rel string) int {
+	if rel == "." {
+		return 0
+	}
+	return strings.Count(rel, "/") + 1
+}
+
+// aroundProject are the files at the top of a work tree that has a project in
+// rel.
+func aroundProject(rel string) ([]file, error) {
+	// GitHub would evaluate ${{ in any value.
+	if strings.Contains(rel, "${{") || strings.ContainsFunc(rel, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return nil, fmt.Errorf("the folder's name %q can't stand in a workflow", rel)
+	}
+	var files []file
+	for _, name := range []string{"policypin.yml", "policypin-publish.yml"} {
+		text, err := scaffoldWorkflows.ReadFile("scaffold/workflows/" + name)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file{path.Join(".github/workflows", name), workflowFor(string(text), rel)})
+	}
+	return append(files, file{".pre-commit-config.yaml", scaffoldPreCommit + preCommitSnippet(rel)}), nil
+}
+
+// workflowFor fits a workflow to the project's folder and to this release.
+func workflowFor(text, rel string) string {
+	text = strings.ReplaceAll(text, "working-directory: '.'\n", "working-directory: "+yamlQuote(rel)+"\n")
+	if release != "" && actionCommit != "" {
+		text = strings.ReplaceAll(text, actionUnreleasedNote, "")
+		text = strings.ReplaceAll(text, actionUnreleased, "policypin/policypin@"+actionCommit+" # "+release)
+	}
+	return text
+}
