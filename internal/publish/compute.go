@@ -126,22 +126,28 @@ func (c *computer) note(format string, args ...any) {
 // undeclared says first when what decides requests is not in the commit any
 // more, since nothing can unbind it.
 func (c *computer) undeclared() {
-	if c.z.active == nil {
+	pin := c.h.activePin(c.z.active)
+	if pin == nil || c.z.activeElsewhere {
 		return
 	}
-	name := "" // that the newest pin of the active set gives it
-	for _, pin := range c.h.known() {
-		if pin.Record.PolicySetID == c.z.active.ID {
-			name = pin.Set
+	declared := slices.ContainsFunc(c.h.sets, func(s *setHistory) bool {
+		return s.decl.Name == pin.Set || s.pin != nil && s.pin.Record.PolicySetID == c.z.active.ID
+	})
+	if !declared {
+		c.note("policy set %s is not declared for %s any more, but its version v%d still decides requests: activate another set",
+			pin.Set, c.h.target.Name, c.z.active.ActiveVersion)
+	}
+}
+
+// activePin is the newest pin of the set that decides requests, or nil.
+func (h *history) activePin(active *keycard.PolicySet) *gitstore.Pin {
+	var newest *gitstore.Pin
+	for _, pin := range h.known() {
+		if active != nil && pin.Record.PolicySetID == active.ID {
+			newest = pin
 		}
 	}
-	declared := slices.ContainsFunc(c.h.sets, func(s *setHistory) bool {
-		return s.decl.Name == name || s.pin != nil && s.pin.Record.PolicySetID == c.z.active.ID
-	})
-	if name != "" && !declared {
-		c.note("policy set %s is not declared for %s any more, but its version v%d still decides requests: activate another set",
-			name, c.h.target.Name, c.z.active.ActiveVersion)
-	}
+	return newest
 }
 
 // set plans one declared set.

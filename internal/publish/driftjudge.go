@@ -171,7 +171,7 @@ func (j *driftJudge) activation() {
 	switch {
 	case pin == nil && owner != nil && owner.damaged(f.Version):
 		return // its pin can't be read, which is a finding
-	case pin != nil && set.decl == nil && j.problems == nil:
+	case pin != nil && set.decl == nil && !set.other && j.problems == nil:
 		return // undeclared says it
 	case pin != nil && (want == nil || set == want) && pin == set.last():
 		return
@@ -214,6 +214,8 @@ func (j *driftJudge) set(s *driftSet) {
 	switch {
 	case j.problems != nil:
 		// What the tip declares isn't known.
+	case s.other:
+		// Drift of that project is for that project to find.
 	case s.decl == nil:
 		j.undeclared(s)
 	case len(s.pins) == 0:

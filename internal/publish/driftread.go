@@ -42,6 +42,7 @@ type driftSet struct {
 	name   string
 	decl   *manifest.Set // nil if the tip doesn't declare it for the target
 	digest string        // of decl
+	other  bool          // another project of the repository declares it
 	pins   []*driftPin   // newest first, those of the set's old name included
 	lost   []*gitstore.Pin
 	live   map[string]*liveSet // by id
@@ -137,6 +138,12 @@ func (d *driftRun) readGit(ctx context.Context) error {
 			return cmp.Compare(b.ref.Number, a.ref.Number)
 		})
 		last := s.last()
+		if s.decl == nil && last != nil {
+			var err error
+			if s.other, err = d.declaredElsewhere(ctx, last.pin); err != nil {
+				return err
+			}
+		}
 		for _, p := range s.pins {
 			// One of an older format is recomputed only where it counts.
 			if p.pin == nil || p != last && p.pin.Record.DigestFormat != cedar.DigestFormat {

@@ -275,6 +275,22 @@ func digestIn(tree *manifest.Tree, set string) string {
 	return d.String()
 }
 
+// declaredElsewhere tells whether a pin is of another project in the repository,
+// which publishes to the same pins and declares the set at the tip.
+func (h *history) declaredElsewhere(ctx context.Context, pin *gitstore.Pin) (bool, error) {
+	rec := &pin.Record
+	if rec.Project == h.src.Dir {
+		return false, nil
+	}
+	tree, err := h.treeOf(ctx, h.tip, rec.Project)
+	if err != nil || tree == nil || tree.Project == nil {
+		return false, err
+	}
+	target, there := tree.Project.Target(rec.Target)
+	set, ok := tree.Set(rec.PolicySet)
+	return there && ok && target.ZoneID == h.target.ZoneID && target.Pins == h.target.Pins && set.For(target.Name), nil
+}
+
 // descends asks the origin once for each pair: hundreds of sets are often
 // pinned at a few commits.
 func (h *history) descends(ctx context.Context, desc, anc gitstore.Hash) (bool, error) {

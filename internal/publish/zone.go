@@ -15,15 +15,17 @@ func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 // A zoneState is what the zone says about a run. Reading it writes nothing; what
 // follows from it is decided in compute.
 type zoneState struct {
-	active   *keycard.PolicySet // the set that decides, or nil
-	schemas  map[string]*keycard.SchemaVersion
-	sets     map[string]*setState    // by declared name; superseded sets are left out
-	policies map[string]*policyState // by declared name of a policy with a source
-	numbered map[numberedKey]*keycard.PolicyVersion
-	exact    map[string]*keycard.PolicyVersion // by policy version id
-	names    map[string]string                 // policy id to name, where known
-	misnamed map[string]*keycard.Policy        // by declared name: what a pin says has it, under another name in the zone
-	owners   map[string]string                 // policy id to owner type, where known
+	active *keycard.PolicySet // the set that decides, or nil
+	// activeElsewhere: another project of the repository declares that set.
+	activeElsewhere bool
+	schemas         map[string]*keycard.SchemaVersion
+	sets            map[string]*setState    // by declared name; superseded sets are left out
+	policies        map[string]*policyState // by declared name of a policy with a source
+	numbered        map[numberedKey]*keycard.PolicyVersion
+	exact           map[string]*keycard.PolicyVersion // by policy version id
+	names           map[string]string                 // policy id to name, where known
+	misnamed        map[string]*keycard.Policy        // by declared name: what a pin says has it, under another name in the zone
+	owners          map[string]string                 // policy id to owner type, where known
 }
 
 type numberedKey struct {
@@ -71,6 +73,11 @@ func readZone(ctx context.Context, r *keycard.Reader, h *history) (*zoneState, e
 	var err error
 	if z.active, err = activeSet(ctx, r); err != nil {
 		return nil, err
+	}
+	if pin := h.activePin(z.active); pin != nil {
+		if z.activeElsewhere, err = h.declaredElsewhere(ctx, pin); err != nil {
+			return nil, err
+		}
 	}
 	for _, s := range h.sets {
 		if s.superseded != "" {
