@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
-	"github.com/policypin/policypin/gitstore"
 	"github.com/policypin/policypin/internal/ghaction"
 	"github.com/policypin/policypin/internal/report"
 	"github.com/urfave/cli/v2"
@@ -48,7 +46,9 @@ type action struct {
 	outputs map[string]string
 	comment *report.Comment // nil if nothing was compared or planned
 	summary []string        // further parts of the summary, Markdown
-	closes  []io.Closer     // what the comparison reads from, until the end
+	// proposal is what the event compares; its base is read until the end.
+	proposal    *proposal
+	diffCommand string // writes what the comment says about the change alone
 }
 
 // runAction is the whole run. Its error has been shown already: all text goes
@@ -199,9 +199,4 @@ func (a *action) notice(format string, args ...any) {
 	text := report.Clean(fmt.Sprintf(format, args...))
 	a.say("note: %s", text)
 	a.notes = append(a.notes, ghaction.Annotation{Level: ghaction.Notice, Title: "policypin", Message: text})
-}
-
-// remote opens the repository on the server, whatever the target.
-func (a *action) remote(p *project) (gitstore.Origin, error) {
-	return p.repo.Remote(gitstore.RemoteOptions{Getenv: a.getenv, Progress: func(text string) { a.say("%s", report.Clean(text)) }})
 }

@@ -102,6 +102,13 @@ func (a *action) check(ctx context.Context) error {
 	if err := a.compare(ctx, p, &side{label: "HEAD", fsys: fsys, commit: head}); err != nil {
 		return err
 	}
+	if a.proposal != nil && len(problems) == 0 {
+		page, err := diffComment(a.world, report.Diff{From: c.Base, To: c.Head}, diffOptions{})
+		if err != nil {
+			return err
+		}
+		a.diffCommand, c.Command = page.Command, page.Command
+	}
 	if len(tree.Sets) == 1 {
 		if d, err := tree.Digest(tree.Sets[0]); err == nil {
 			a.outputs["set-digest"] = d.String()
@@ -122,9 +129,17 @@ func (a *action) check(ctx context.Context) error {
 	}
 	src := publish.Source{Repo: p.repo, Commit: head, Dir: p.rel, Target: t.Name}
 	plan, err := a.planCommit(ctx, p, t, src, true)
-	c.Plan, c.Target, c.OnMerge = plan, t.Name, true
 	if plan == nil {
 		return err
+	}
+	c.Plan, c.Target = plan, t.Name
+	if a.proposal != nil && c.Drift == nil {
+		flags := planOptions{publishOptions: a.publishFlags(), offline: !a.in.online, base: a.proposal.base.commit.String()}
+		again, err := planComment(a.world, plan, flags)
+		if err != nil {
+			return err
+		}
+		c.Command = again.Command
 	}
 	return errors.Join(red, a.planned(plan, err))
 }
@@ -144,68 +159,27 @@ func (a *action) compare(ctx context.Context, p *project, head *side) error {
 		a.say("the event %s names nothing to compare with", report.Clean(cmp.Or(a.event.Name, "(none)")))
 		return nil
 	}
-	base := &side{}
-	if base.commit, err = gitstore.ParseHash(r.Base); err != nil {
+	base, err := gitstore.ParseHash(r.Base)
+	if err != nil {
 		return fmt.Errorf("the base of the event: %w", err)
 	}
 	if r.Diverged {
-		if ancestor, ok := commonAncestor(p.repo, base.commit, head.commit); ok {
-			base.commit = ancestor
+		if ancestor, ok := commonAncestor(p.repo, base, head.commit); ok {
+			base = ancestor
 		} else {
 			a.notice("the merge commit of the pull request isn't checked out, nor its history: what changed on %s in the meantime may show as undone",
-				base.commit.Short())
+				base.Short())
 		}
 	}
-	base.label = base.commit.Short()
-	if base.fsys, err = a.baseTree(ctx, p, base.commit); err != nil {
-		return fmt.Errorf("reading the base %s: %w", base.commit.Short(), err)
-	}
-	diff, err := a.difference(p, base, head)
+	made, err := a.propose(ctx, p, base, head)
 	if err != nil {
 		return err
 	}
-	a.comment.Base, a.comment.Head = base.report(), head.report()
-	a.comment.Diff = &diff
-	a.comment.Command = fmt.Sprintf("policypin diff --format markdown %s %s", base.commit, head.commit)
-	doc := report.Diff{From: base.report(), To: head.report(), Diff: diff}
+	a.proposal = made
+	made.show(a.comment)
+	doc := report.Diff{From: made.base.report(), To: made.head.report(), Diff: made.diff}
 	a.outputs["changed"] = fmt.Sprint(doc.Changed())
 	return report.DiffText(a.stdout, a.style(), doc)
-}
-
-// baseTree is the project in a commit that a checkout of depth 1 lacks. It is
-// fetched into a temporary store. nil means that the project wasn't there.
-func (a *action) baseTree(ctx context.Context, p *project, commit gitstore.Hash) (fs.FS, error) {
-	fsys, err := p.repo.TreeAt(commit, p.rel)
-	if errors.Is(err, gitstore.ErrNoRevision) {
-		var origin gitstore.Origin
-		if origin, err = a.remote(p); err != nil {
-			return nil, err
-		}
-		a.closes = append(a.closes, origin)
-		fsys, err = origin.TreeAt(ctx, commit, p.rel)
-	}
-	if missing(err) {
-		return nil, nil
-	}
-	return fsys, err
-}
-
-// difference compares two states, by the files that changed where the clone has
-// both.
-func (a *action) difference(p *project, base, head *side) (manifest.Diff, error) {
-	changed, known, err := p.changed(base, head)
-	if err != nil && !errors.Is(err, gitstore.ErrNoRevision) {
-		return manifest.Diff{}, err
-	}
-	if known && err == nil {
-		return a.compareChanged(base, head, changed)
-	}
-	for _, s := range []*side{base, head} {
-		if err := a.load(s); err != nil {
-			return manifest.Diff{}, err
-		}
-	}
-	return manifest.Compare(base.tree, head.tree), nil
 }
 
 // maxAncestors bounds the search for a common ancestor.

@@ -23,14 +23,14 @@ var outputNames = []string{
 // finish tells what was found, in all places that the runner has. None of it
 // can make a run fail: it has succeeded or failed by now.
 func (a *action) finish(ctx context.Context) {
-	for _, c := range a.closes {
-		c.Close() // removes a temporary folder
+	if a.proposal != nil {
+		defer a.proposal.close()
 	}
 	if ctx.Err() == nil {
 		a.postComment(ctx)
 	}
 	if a.comment != nil {
-		if text, err := a.render(report.SummaryBudget, ""); err == nil {
+		if text, err := a.render(*a.comment, report.SummaryBudget, ""); err == nil {
 			a.outputs["report"] = a.keep("policypin-report"+a.suffix()+".md", text)
 		}
 	}
@@ -48,8 +48,7 @@ func (a *action) finish(ctx context.Context) {
 }
 
 // render writes the comment's model as Markdown.
-func (a *action) render(budget int, full string) (string, error) {
-	c := *a.comment
+func (a *action) render(c report.Comment, budget int, full string) (string, error) {
 	c.Full = full
 	var b strings.Builder
 	if err := report.Markdown(&b, c, budget); err != nil {
@@ -65,7 +64,12 @@ func (a *action) postComment(ctx context.Context) {
 	if !a.in.comment || a.comment == nil || pr == nil || a.runner.EventName != ghaction.PullRequestEvent {
 		return
 	}
-	text, err := a.render(report.CommentBudget, "the summary of the job")
+	c := *a.comment
+	if c.Empty() {
+		// What earlier commits left to publish is no news of this one.
+		c.Plan, c.Command = nil, a.diffCommand
+	}
+	text, err := a.render(c, report.CommentBudget, fullReport)
 	if err != nil {
 		a.notice("the comment could not be written: %v", err)
 		return
@@ -75,7 +79,7 @@ func (a *action) postComment(ctx context.Context) {
 		a.notice("no comment: %v", err)
 		return
 	}
-	posted, err := client.Comment(ctx, pr.Number, report.Marker(a.comment.Project), text, !a.comment.Empty())
+	posted, err := client.Comment(ctx, pr.Number, report.Marker(c.Project), text, !c.Empty())
 	a.outputs["comment-url"] = posted.URL
 	switch {
 	case errors.Is(err, ghaction.ErrReadOnly):
@@ -96,7 +100,7 @@ func (a *action) writeSummary() error {
 	room := a.runner.SummaryRoom()
 	parts := slices.Clone(a.summary)
 	if a.comment != nil {
-		text, err := a.render(min(room, report.SummaryBudget), "")
+		text, err := a.render(*a.comment, min(room, report.SummaryBudget), "")
 		if err != nil {
 			return err
 		}

@@ -61,7 +61,7 @@ func planComment(w *world, plan *publish.Plan, opts planOptions) (report.Comment
 		name   string
 		values []string
 	}{
-		{"--remote", []string{opts.origin.remote}}, {"--api-url", []string{opts.apiURL}},
+		{"--base", []string{opts.base}}, {"--remote", []string{opts.origin.remote}}, {"--api-url", []string{opts.apiURL}},
 		{"--new-base", []string{opts.newBase}}, {"--accept-project-change", []string{opts.acceptProject}},
 		{"--adopt", opts.adopt.Value()}, {"--recreate", opts.recreate.Value()}, {"--approve", opts.approve.Value()},
 		{"--replace-active", []string{opts.replaceActive}},

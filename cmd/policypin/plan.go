@@ -15,6 +15,7 @@ import (
 type planOptions struct {
 	publishOptions
 	offline  bool
+	base     string
 	out      string
 	exitCode bool
 }
@@ -28,16 +29,19 @@ func planCommand(w *world) *cli.Command {
 			text: `Reads the commit, the branch, the pins and the zone, and prints what publish
 would create, pin and activate. Nothing is written. With --out the plan is kept
 in a file, and publish --plan does that or nothing. With --offline only Git is
-asked, which needs no credentials; such a plan can't be held to.`,
+asked, which needs no credentials; such a plan can't be held to. With --base it is
+the plan of a pull request: as if the commit were merged.`,
 			examples: []string{
 				"policypin plan --target production",
 				"policypin plan --target production --activate --out plan.json",
 				"policypin plan --offline --exit-code",
+				"policypin plan --offline --base origin/main --format markdown",
 			},
 			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusChanges, statusRefused, statusInterrupted},
 		}.String(),
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "offline", Usage: "don't ask the zone", Destination: &opts.offline},
+			&cli.StringFlag{Name: "base", Usage: "plan as if merged; markdown also says what changed since `REVISION`", Destination: &opts.base},
 			&cli.StringFlag{Name: "out", Usage: "write the plan to `FILE` as JSON too", Destination: &opts.out},
 			&cli.BoolFlag{Name: "exit-code", Usage: "end with status 4 if there is something to do", Destination: &opts.exitCode},
 		}, opts.publishOptions.flags(formatMarkdown)...),
@@ -50,7 +54,7 @@ asked, which needs no credentials; such a plan can't be held to.`,
 				return err
 			}
 			// A plan that is refused is shown all the same, before the refusal.
-			if shown := writePlan(w, opts, plan); shown != nil {
+			if shown := writePlan(c.Context, w, opts, plan); shown != nil {
 				return errors.Join(shown, err)
 			}
 			if err == nil && opts.exitCode && !plan.Empty() {
@@ -75,6 +79,7 @@ func makePlan(ctx context.Context, w *world, opts planOptions) (*publish.Plan, e
 	if err != nil {
 		return nil, err
 	}
+	popts.Merged = opts.base != ""
 	origin, err := w.origin(p.project, t, opts.origin)
 	if err != nil {
 		return nil, err
@@ -92,7 +97,7 @@ func makePlan(ctx context.Context, w *world, opts planOptions) (*publish.Plan, e
 	return publish.Prepare(ctx, r, src, popts)
 }
 
-func writePlan(w *world, opts planOptions, plan *publish.Plan) error {
+func writePlan(ctx context.Context, w *world, opts planOptions, plan *publish.Plan) error {
 	if opts.out != "" {
 		var text bytes.Buffer
 		if err := report.PlanJSON(&text, plan); err != nil {
@@ -107,6 +112,9 @@ func writePlan(w *world, opts planOptions, plan *publish.Plan) error {
 		return report.PlanJSON(w.stdout, plan)
 	case formatMarkdown:
 		page, err := planComment(w, plan, opts)
+		if err == nil && opts.base != "" {
+			err = proposed(ctx, w, opts, &page)
+		}
 		return writeMarkdown(w, page, err)
 	}
 	return report.PlanText(w.stdout, w.style(), plan)

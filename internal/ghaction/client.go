@@ -143,7 +143,7 @@ func (c *Client) call(ctx context.Context, method, address string, in, out any) 
 			after, wait = wait, 2*wait
 		}
 		if after > maxPause {
-			return nil, fmt.Errorf("%w: it asks for a pause of %s", ErrRateLimited, after.Round(time.Second))
+			return nil, fmt.Errorf("%w; the rate limit asks for a pause of %s", err, after.Round(time.Second))
 		}
 		if try == attempts {
 			return nil, err

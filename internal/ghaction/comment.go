@@ -189,16 +189,3 @@ func sameText(a, b string) bool {
 	clean := func(s string) string { return strings.TrimSpace(strings.ReplaceAll(s, "\r\n", "\n")) }
 	return clean(a) == clean(b)
 }
-
-// PullHead is the commit that a pull request's branch is at.
-func (c *Client) PullHead(ctx context.Context, number int) (string, error) {
-	var pull struct {
-		Head struct {
-			SHA string `json:"sha"`
-		} `json:"head"`
-	}
-	if _, err := c.call(ctx, http.MethodGet, c.endpoint("pulls/%d", number), nil, &pull); err != nil {
-		return "", fmt.Errorf("reading pull request %d: %w", number, err)
-	}
-	return pull.Head.SHA, nil
-}

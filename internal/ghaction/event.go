@@ -16,7 +16,6 @@ const (
 	PushEvent        = "push"
 	ScheduleEvent    = "schedule"
 	DispatchEvent    = "workflow_dispatch"
-	WorkflowRunEvent = "workflow_run"
 )
 
 // An Event is what started the workflow, as far as it matters here. Every text
@@ -26,7 +25,6 @@ type Event struct {
 	PullRequest *PullRequest // nil for other events
 	Push        *Push
 	MergeGroup  *MergeGroup
-	WorkflowRun *WorkflowRun
 	// DefaultBranch is the repository's, or "" if the event doesn't say.
 	DefaultBranch string
 }
@@ -52,14 +50,6 @@ type Push struct {
 type MergeGroup struct {
 	BaseSHA, HeadSHA string
 	BaseRef          string // in full
-}
-
-// A WorkflowRun is the run whose end started this one.
-type WorkflowRun struct {
-	ID         int64
-	Event      string
-	Conclusion string
-	HeadSHA    string
 }
 
 // maxEvent is GitHub's own limit for an event.
@@ -113,12 +103,6 @@ type payload struct {
 		BaseSHA string `json:"base_sha"`
 		BaseRef string `json:"base_ref"`
 	} `json:"merge_group"`
-	WorkflowRun *struct {
-		ID         int64  `json:"id"`
-		Event      string `json:"event"`
-		Conclusion string `json:"conclusion"`
-		HeadSHA    string `json:"head_sha"`
-	} `json:"workflow_run"`
 }
 
 type side struct {
@@ -158,12 +142,6 @@ func ParseEvent(name string, data []byte) (Event, error) {
 			return e, lacks("merge_group with base")
 		}
 		e.MergeGroup = &MergeGroup{BaseSHA: g.BaseSHA, HeadSHA: g.HeadSHA, BaseRef: g.BaseRef}
-	case WorkflowRunEvent:
-		w := p.WorkflowRun
-		if w == nil {
-			return e, lacks("workflow_run")
-		}
-		e.WorkflowRun = &WorkflowRun{ID: w.ID, Event: w.Event, Conclusion: w.Conclusion, HeadSHA: commitOrNone(w.HeadSHA)}
 	}
 	return e, nil
 }

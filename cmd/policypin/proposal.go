@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/policypin/policypin/gitstore"
+	"github.com/policypin/policypin/internal/report"
+	"github.com/policypin/policypin/manifest"
+)
+
+// A proposal is a commit that asks to be merged, and what it is compared with.
+type proposal struct {
+	base, head *side
+	diff       manifest.Diff
+	closes     []io.Closer // what the base is read from
+}
+
+// close removes what was fetched.
+func (p *proposal) close() {
+	for _, c := range p.closes {
+		c.Close()
+	}
+}
+
+// propose compares a commit with its base. The caller closes the result.
+func (w *world) propose(ctx context.Context, p *project, base gitstore.Hash, head *side) (*proposal, error) {
+	made := &proposal{base: &side{label: base.Short(), commit: base}, head: head}
+	var err error
+	if made.base.fsys, err = w.baseTree(ctx, p, made); err != nil {
+		made.close()
+		return nil, fmt.Errorf("reading the base %s: %w", base.Short(), err)
+	}
+	if made.diff, err = w.difference(p, made.base, head); err != nil {
+		made.close()
+		return nil, err
+	}
+	return made, nil
+}
+
+// baseTree is the project in the base, which a checkout of depth 1 lacks: it is
+// fetched into a temporary store then. nil means that the project wasn't there.
+func (w *world) baseTree(ctx context.Context, p *project, made *proposal) (fs.FS, error) {
+	commit := made.base.commit
+	fsys, err := p.repo.TreeAt(commit, p.rel)
+	if errors.Is(err, gitstore.ErrNoRevision) {
+		var origin gitstore.Origin
+		origin, err = p.repo.Remote(gitstore.RemoteOptions{Getenv: w.getenv, Progress: func(text string) { w.say("%s", report.Clean(text)) }})
+		if err != nil {
+			return nil, err
+		}
+		made.closes = append(made.closes, origin)
+		fsys, err = origin.TreeAt(ctx, commit, p.rel)
+	}
+	if missing(err) {
+		return nil, nil
+	}
+	return fsys, err
+}
+
+// difference compares two states, by the files that changed where the clone has
+// both.
+func (w *world) difference(p *project, base, head *side) (manifest.Diff, error) {
+	changed, known, err := p.changed(base, head)
+	if err != nil && !errors.Is(err, gitstore.ErrNoRevision) {
+		return manifest.Diff{}, err
+	}
+	if known && err == nil {
+		return w.compareChanged(base, head, changed)
+	}
+	for _, s := range []*side{base, head} {
+		if err := w.load(s); err != nil {
+			return manifest.Diff{}, err
+		}
+	}
+	return manifest.Compare(base.tree, head.tree), nil
+}
+
+// show puts what changed into a comment.
+func (p *proposal) show(c *report.Comment) {
+	c.Base, c.Head, c.Diff, c.OnMerge, c.Full = p.base.report(), p.head.report(), &p.diff, true, fullReport
+}
+
+// fullReport is where a comment says that the rest is.
+const fullReport = "the summary of the job"
+
+// proposed adds to the page of a plan what changed since --base, so that it is
+// the page that a pull request gets.
+func proposed(ctx context.Context, w *world, opts planOptions, c *report.Comment) error {
+	p, err := w.committed(opts.rev)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	base, err := gitstore.ParseHash(opts.base) // the clone may lack it
+	if err != nil {
+		if base, err = p.repo.Resolve(opts.base); err != nil {
+			return fmt.Errorf("revision %q: %w", opts.base, err)
+		}
+	}
+	fsys, err := p.repo.TreeAt(p.commit, p.rel)
+	if err != nil {
+		return err
+	}
+	if _, c.Problems, err = manifest.Load(fsys); err != nil {
+		return err
+	}
+	made, err := w.propose(ctx, p.project, base, &side{label: "HEAD", fsys: fsys, commit: p.commit})
+	if err != nil {
+		return err
+	}
+	defer made.close()
+	made.show(c)
+	return nil
+}
