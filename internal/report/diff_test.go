@@ -1,0 +1,58 @@
+package report
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/policypin/policypin/manifest"
+)
+
+func TestInOrder(t *testing.T) {
+	for _, n := range []int{0, 1, 7, 1000} {
+		for _, stop := range []int{n, n / 2, 0} {
+			var got []int
+			inOrder(n, func(i int) int { return i * i }, func(v int) bool {
+				got = append(got, v)
+				return len(got) <= stop
+			})
+			var want []int
+			for i := range min(n, stop+1) {
+				want = append(want, i*i)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%d values, stopped after %d: got %v, want %v", n, stop, got, want)
+			}
+		}
+	}
+}
+
+// A diff of many sets comes out in order, and stops when nobody listens.
+func TestDiffTextOfManySets(t *testing.T) {
+	var d Diff
+	var want strings.Builder
+	want.WriteString("from A to B\n")
+	for i := range 200 {
+		name := fmt.Sprintf("set-%03d", i)
+		d.Sets = append(d.Sets, manifest.SetDiff{Name: name, Kind: manifest.Changed, Entries: []manifest.EntryDiff{
+			{Policy: "p", Kind: manifest.Changed, FromText: "a\n", ToText: "b\n", FromFile: "p", ToFile: "p"},
+		}})
+		fmt.Fprintf(&want, "\n~ policy set %s\n  ~ p: changed\n      --- p\n      +++ p\n      @@ -1 +1 @@\n      -a\n      +b\n", name)
+	}
+	d.From, d.To = Side{Name: "A"}, Side{Name: "B"}
+	var got bytes.Buffer
+	if err := DiffText(&got, Style{}, d); err != nil || got.String() != want.String() {
+		t.Errorf("got %v\n%s\nwant\n%s", err, got.String(), want.String())
+	}
+	broken := errors.New("nobody listens")
+	if err := DiffText(writerFunc(func([]byte) (int, error) { return 0, broken }), Style{}, d); !errors.Is(err, broken) {
+		t.Errorf("got %v, want %v", err, broken)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
