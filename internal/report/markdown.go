@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/policypin/policypin/internal/publish"
@@ -206,7 +207,7 @@ func (m *markdown) foot() string {
 			facts = append(facts, s.word+" "+m.htmlCode(name))
 		}
 	}
-	facts = append(facts, strings.TrimSpace("policypin "+plain(m.Tool)))
+	facts = append(facts, "policypin "+m.htmlCode(cmp.Or(m.Tool, "(devel)")))
 	return "<details><summary>" + strings.Join(facts, " · ") + "</summary>\n\n"
 }
 
@@ -238,12 +239,12 @@ func (s Side) short() string {
 	return s.Name
 }
 
-// plain is a version or a word of ours as it may stand bare.
+var plainKind = regexp.MustCompile(`^[a-z-]{1,40}$`)
+
+// plain is a word of ours, such as a kind, as it may stand bare.
 func plain(word string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(".+-()", r) {
-			return r
-		}
-		return -1
-	}, word[:min(len(word), 100)])
+	if !plainKind.MatchString(word) {
+		return "other"
+	}
+	return word
 }

@@ -73,40 +73,45 @@ func (m *markdown) problems() *part {
 	}
 }
 
-// An entryRow is one line of the table of entries.
-type entryRow struct{ set, policy, change, version, details string }
+// An entryRow is one line of the table of entries: what differs, what is
+// planned, or both.
+type entryRow struct {
+	set     string
+	diff    *manifest.EntryDiff
+	planned publish.EntryPlan
+}
 
 // entries is the table of what changes.
 func (m *markdown) entries() *part {
 	var rows []entryRow
-	versions, several := false, false
 	for _, s := range m.all {
 		rows = m.rows(rows, s)
 	}
+	versions, several := false, false
 	for _, r := range rows {
-		versions = versions || r.version != ""
+		versions = versions || entryVersion(r.planned) != ""
 		several = several || r.set != rows[0].set
 	}
-	columns := func(r entryRow) []string {
-		cells := []string{r.policy, r.change}
+	line := func(set, policy, change, version, details string) string {
+		cells := []string{policy, change}
 		if several {
-			cells = append([]string{r.set}, cells...)
+			cells = []string{set, policy, change}
 		}
 		if versions {
-			cells = append(cells, r.version)
+			cells = append(cells, version)
 		}
-		return append(cells, r.details)
+		return "| " + strings.Join(append(cells, details), " | ") + " |\n"
 	}
-	line := func(cells []string) string { return "| " + strings.Join(cells, " | ") + " |\n" }
-	titles := columns(entryRow{"policy set", "policy", "change", "version", "details"})
+	titles := line("policy set", "policy", "change", "version", "details")
 	return &part{
-		head: line(titles) + strings.Repeat("| --- ", len(titles)) + "|\n", n: len(rows), tail: "\n", share: 2,
+		head: titles + strings.Repeat("| --- ", strings.Count(titles, " | ")+1) + "|\n", n: len(rows), tail: "\n", share: 2,
 		item: func(i, _ int) string {
-			cells := columns(rows[i])
-			for j := range cells {
-				cells[j] = cell(cells[j])
+			r := rows[i]
+			policy, kind, details := m.id(r.planned.Policy), r.planned.Change, m.planDetails(r.planned)
+			if r.diff != nil {
+				policy, kind, details = m.renamed(r.diff.Policy, r.diff.Was), r.diff.Kind, m.entryDetails(*r.diff)
 			}
-			return line(cells)
+			return line(cell(m.id(r.set)), cell(policy), plain(kind), entryVersion(r.planned), cell(details))
 		},
 		left: func(n int) string { return leftOut(n, "entry", "entries") },
 	}
@@ -114,34 +119,38 @@ func (m *markdown) entries() *part {
 
 // rows adds the entries of a set that change by more than layout.
 func (m *markdown) rows(rows []entryRow, s setChange) []entryRow {
+	if s.diff == nil && m.Diff == nil {
+		for _, e := range s.plan.Entries {
+			rows = append(rows, entryRow{set: s.name, planned: e})
+		}
+	}
+	if s.diff == nil {
+		return rows
+	}
 	planned := map[string]publish.EntryPlan{}
 	if s.plan != nil {
 		for _, e := range s.plan.Entries {
 			planned[e.Policy] = e
 		}
 	}
-	switch {
-	case s.diff != nil:
-		for _, e := range s.diff.Entries {
-			if e.Kind == manifest.Layout {
-				continue
-			}
-			p := planned[e.Policy]
-			rows = append(rows, entryRow{m.id(s.name), m.renamed(e.Policy, e.Was), e.Kind, entryVersion(p), m.entryDetails(e)})
-		}
-	case s.plan != nil && m.Diff == nil:
-		for _, e := range s.plan.Entries {
-			source := ""
-			if e.Source != "" {
-				source = m.id(e.Source)
-			}
-			if e.Reused {
-				source = strings.TrimSpace(source + " (the zone has it)")
-			}
-			rows = append(rows, entryRow{m.id(s.name), m.id(e.Policy), plain(e.Change), entryVersion(e), source})
+	for i := range s.diff.Entries {
+		if e := &s.diff.Entries[i]; e.Kind != manifest.Layout {
+			rows = append(rows, entryRow{set: s.name, diff: e, planned: planned[e.Policy]})
 		}
 	}
 	return rows
+}
+
+// planDetails names the source of a planned entry.
+func (m *markdown) planDetails(e publish.EntryPlan) string {
+	text := ""
+	if e.Source != "" {
+		text = m.id(e.Source)
+	}
+	if e.Reused {
+		text = strings.TrimSpace(text + " (the zone has it)")
+	}
+	return text
 }
 
 func (m *markdown) renamed(name, was string) string {
