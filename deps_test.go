@@ -65,6 +65,7 @@ var doors = map[string]string{
 	"golang.org/x/crypto/ssh":                     "gitstore",
 	"github.com/cedar-policy/cedar-go":            "internal/cedar",
 	"gopkg.in/yaml.v3":                            "manifest",
+	"golang.org/x/text":                           "manifest",
 	"github.com/go-json-experiment/json/jsontext": "internal/jcs",
 	"github.com/go-jose/go-jose/v4":               "internal/jws",
 	"go.etcd.io/bbolt":                            "internal/zone",

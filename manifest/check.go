@@ -111,7 +111,7 @@ func checkSetTargets(p *Project, s *Set, problems *diag.List) {
 
 // checkSetNames checks that sets can be told apart, and that renames are clear.
 func checkSetNames(sets []*Set, problems *diag.List) {
-	byName, byCase, byWas := map[string]*Set{}, map[string]*Set{}, map[string]*Set{}
+	byName, byFold, byWas := map[string]*Set{}, map[string]*Set{}, map[string]*Set{}
 	for _, s := range sets {
 		if s.Name == "" {
 			continue
@@ -122,10 +122,11 @@ func checkSetNames(sets []*Set, problems *diag.List) {
 			continue
 		}
 		byName[s.Name] = s
-		if other := byCase[sameCase(s.Name)]; other != nil {
-			problems.Errorf(at, "names-differ-in-case", "policy set %s differs from %s in %s only in case", quote(s.Name), quote(other.Name), quote(other.File))
+		if other := byFold[Fold(s.Name)]; other != nil {
+			rule, only := unalike(s.Name, other.Name)
+			problems.Errorf(at, rule, "policy set %s differs from %s in %s %s", quote(s.Name), quote(other.Name), quote(other.File), only)
 		}
-		byCase[sameCase(s.Name)] = s
+		byFold[Fold(s.Name)] = s
 	}
 	for _, s := range sets {
 		if s.Was == "" || s.Was == s.Name {
@@ -146,16 +147,16 @@ func checkSetNames(sets []*Set, problems *diag.List) {
 // checkPolicies checks policies across the sets that end up in one zone, where
 // a policy has one name, one content, and versions that are bound to a schema.
 func checkPolicies(sets []*Set, problems *diag.List) {
-	byName, bySource, byCase, byWas := map[string][]use{}, map[string][]use{}, map[string]string{}, map[string][]use{}
+	byName, bySource, byFold, byWas := map[string][]use{}, map[string][]use{}, map[string]string{}, map[string][]use{}
 	for _, s := range sets {
 		for i, e := range s.Entries {
 			u, places := use{s, i}, s.places.entry[i]
 			if e.Policy != "" {
-				if other, ok := byCase[sameCase(e.Policy)]; ok && other != e.Policy {
-					problems.Errorf(places.policy.in(s.File), "names-differ-in-case", "policy %s differs from policy %s only in case",
-						quote(e.Policy), quote(other))
+				if other, ok := byFold[Fold(e.Policy)]; ok && other != e.Policy {
+					rule, only := unalike(e.Policy, other)
+					problems.Errorf(places.policy.in(s.File), rule, "policy %s differs from policy %s %s", quote(e.Policy), quote(other), only)
 				} else {
-					byCase[sameCase(e.Policy)] = e.Policy
+					byFold[Fold(e.Policy)] = e.Policy
 				}
 			}
 			if e.Source == "" {
@@ -216,19 +217,19 @@ func conflict(uses []use, s *Set, differs func(Entry, *Set) bool) (use, bool) {
 
 // checkSourceCase finds paths that are one file on macOS and Windows.
 func checkSourceCase(sets []*Set, problems *diag.List) {
-	byCase := map[string]string{}
+	byFold := map[string]string{}
 	for _, s := range sets {
 		for i, e := range s.Entries {
 			if e.Source == "" {
 				continue
 			}
-			key := sameCase(e.Source)
-			if other, ok := byCase[key]; ok && other != e.Source {
-				problems.Errorf(s.places.entry[i].source.in(s.File), "names-differ-in-case", "source %s differs from %s only in case",
-					quote(e.Source), quote(other))
+			key := Fold(e.Source)
+			if other, ok := byFold[key]; ok && other != e.Source {
+				rule, only := unalike(e.Source, other)
+				problems.Errorf(s.places.entry[i].source.in(s.File), rule, "source %s differs from %s %s", quote(e.Source), quote(other), only)
 				continue
 			}
-			byCase[key] = e.Source
+			byFold[key] = e.Source
 		}
 	}
 }

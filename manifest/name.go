@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 const (
@@ -195,8 +197,22 @@ func badPattern(s string) string {
 	return ""
 }
 
+// Fold maps names to one key that differ only in case, or in how their letters
+// are encoded: é is one character or two (Unicode Standard Annex #15). People
+// can't tell the latter apart, and macOS takes both for one file.
+func Fold(s string) string { return norm.NFC.String(sameCase(norm.NFC.String(s))) }
+
 // sameCase maps names that differ only in case to one key.
 func sameCase(s string) string { return strings.ToLower(strings.ToUpper(s)) }
+
+// unalike is a problem about two names with one [Fold]: its rule, and in what
+// they differ.
+func unalike(a, b string) (rule, difference string) {
+	if norm.NFC.String(a) == norm.NFC.String(b) {
+		return "names-differ-in-encoding", "only in how its letters are encoded (Unicode normal forms)"
+	}
+	return "names-differ-in-case", "only in case"
+}
 
 // nearest returns the candidate that s is most likely a slip of, or "". Ties go
 // to the first.

@@ -108,10 +108,10 @@ func (b *builder) choose() {
 	for _, id := range b.policyIDs() {
 		p := b.snapshot.Policies[id]
 		// A name says which policy is meant only while it isn't archived.
-		if p.ArchivedAt != nil || manifest.CheckName(p.Name) != nil || byFold[fold(p.Name)] != nil {
+		if p.ArchivedAt != nil || manifest.CheckName(p.Name) != nil || byFold[manifest.Fold(p.Name)] != nil {
 			continue
 		}
-		byFold[fold(p.Name)] = p
+		byFold[manifest.Fold(p.Name)] = p
 		b.named[id] = true
 		names = append(names, p.Name)
 	}

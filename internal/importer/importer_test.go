@@ -284,7 +284,7 @@ func TestPublishingAnImportCreatesNothing(t *testing.T) {
 func TestHostileNames(t *testing.T) {
 	l := newZone(t)
 	names := []string{
-		"con", "CON", "lpt1.txt", "nul", "a/b", `a\b`, "a:b", "../../etc/passwd", ".git", ".hidden", "dot.", "-rf",
+		"con", "CON", "lpt1.txt", "nul", "caf\u00e9", "cafe\u0301", "a/b", `a\b`, "a:b", "../../etc/passwd", ".git", ".hidden", "dot.", "-rf",
 		"Finance", "finance", "FINANCE", "naïve", "日本", "本日", "true", "1e3", "~", "- x", "a: b # c", "{x}", "*a", "&b", "!c", "%d", "|",
 		"with space", " leading", "trailing ", "zero\u200bwidth", "soft\u00adhyphen", "bidi \u202e name", strings.Repeat("n", 200), strings.Repeat("n", 199) + "m",
 		strings.Repeat("x", 201), "yes", "ends.cedar", "`code`", "<b>", "a|b", "ghp_" + strings.Repeat("a1B2", 9),
@@ -404,7 +404,7 @@ func TestSetsThatCantBeImported(t *testing.T) {
 		"bad\u200bname: its name has a character that doesn't print",
 		"default-zone-policies: it is managed by Keycard, and can't get versions",
 		"empty: it has no version",
-		"good: its name differs from Good only in case",
+		"good: its name differs from Good only in case or in how its letters are encoded",
 		"pins archived: v1 pins version 1 of policy " + b.PolicyID + ", which is archived",
 		"retired: its newest version, v1, is archived",
 	}

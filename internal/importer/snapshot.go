@@ -68,8 +68,8 @@ func Read(ctx context.Context, r *keycard.Reader, names []string) (*Snapshot, er
 	taken := map[string]string{}
 	for _, set := range live {
 		reason := unusable(set)
-		if other := taken[fold(set.Name)]; reason == "" && other != "" {
-			reason = fmt.Sprintf("its name differs from %s only in case", other)
+		if other := taken[manifest.Fold(set.Name)]; reason == "" && other != "" {
+			reason = fmt.Sprintf("its name differs from %s only in case or in how its letters are encoded", other)
 		}
 		var loaded Set
 		if reason == "" {
@@ -83,7 +83,7 @@ func Read(ctx context.Context, r *keycard.Reader, names []string) (*Snapshot, er
 			}
 			continue
 		}
-		taken[fold(set.Name)] = set.Name
+		taken[manifest.Fold(set.Name)] = set.Name
 		s.Sets = append(s.Sets, loaded)
 	}
 	return s, s.readPolicies(ctx, r)
