@@ -62,10 +62,10 @@ const css = `body{margin:0;padding:24px;background:#fff;font:14px/1.5 -apple-sys
 .by b{color:#1f2328}.bot{border:1px solid #d1d9e0;border-radius:2em;padding:0 6px;font-size:12px}
 .text{padding:16px}h3{font-size:20px;margin:0 0 16px}h4{font-size:14px;margin:24px 0 16px}
 code{background:#818b981f;border-radius:6px;padding:.2em .4em;font:85% "DejaVu Sans Mono",monospace}
-pre{background:#f6f8fa;border-radius:6px;padding:16px;overflow:hidden;margin:8px 0 16px}pre code{background:none;padding:0}
+pre{background:#f6f8fa;border-radius:6px;padding:16px;overflow:hidden;margin:8px 0 16px}pre code{background:none;padding:0;display:block;line-height:1.5}
 ul{padding-left:2em;margin:0 0 16px}p{margin:0 0 16px}details{margin-bottom:8px}
 table{border-collapse:collapse;margin-bottom:16px}th,td{border:1px solid #d1d9e0;padding:6px 13px;text-align:left}
-.add{background:#dafbe1;display:block}.del{background:#ffebe9;display:block}.at{color:#8250df;display:block}`
+.add{background:#dafbe1;display:block}.del{background:#ffebe9;display:block}.at{color:#8250df;display:block}.same{display:block}`
 
 // page is the sample as HTML, with the first diff unfolded, for
 // docs/images/make.sh.
@@ -88,7 +88,7 @@ func page(t *testing.T, markdown string) string {
 		if strings.HasPrefix(line, "</code>") {
 			diff = false
 		}
-		class := map[byte]string{'+': "add", '-': "del", '@': "at"}[line[0]]
+		class := map[byte]string{'+': "add", '-': "del", '@': "at", ' ': "same"}[line[0]]
 		if diff && class != "" {
 			line = `<span class="` + class + `">` + strings.TrimSuffix(line, "\n") + "</span>"
 		}
