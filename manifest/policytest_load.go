@@ -3,6 +3,7 @@ package manifest
 import (
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/policypin/policypin/diag"
 	"github.com/policypin/policypin/internal/cedar"
@@ -113,9 +114,7 @@ func (t testCheck) file(f *TestFile, problems *diag.List) {
 		sets := t.tree.TestedSets(f, c)
 		t.policies(f.File, sets, c.Determining, c.places.determining, problems)
 		t.policies(f.File, sets, c.Errors, c.places.errors, problems)
-		if c.Principal.Type == "" || c.Action.Type == "" || c.Resource.Type == "" {
-			continue // reported where it was read
-		}
+		named := c.Principal.Type != "" && c.Action.Type != "" && c.Resource.Type != ""
 		c.requests = make(map[string]cedar.Request, 1)
 		for _, s := range sets {
 			schema := t.tree.Schemas[s.SchemaVersion]
@@ -128,6 +127,9 @@ func (t testCheck) file(f *TestFile, problems *diag.List) {
 				world, list = schema.Entities(f.Entities)
 				f.worlds[s.SchemaVersion] = world
 				problems.Add(list...)
+			}
+			if !named {
+				continue // reported where it was read
 			}
 			request, list := schema.Request(c.RequestData)
 			if problems.Add(list...); list != nil {
@@ -144,7 +146,7 @@ func (t testCheck) file(f *TestFile, problems *diag.List) {
 				}
 				problems.Add(diag.Problem{
 					Position: uid.Position, Rule: "undeclared-entity",
-					Message: "the entities have no " + quote(uid.UID.String()), Fix: fix,
+					Message: "the entities have no " + showUID(uid.UID), Fix: fix,
 				})
 			}
 		}
@@ -193,4 +195,13 @@ func (t testCheck) policies(file string, sets []*Set, policies []string, at []pl
 			Message: where + " no policy " + quote(name), Fix: didYouMean(name, labels),
 		})
 	}
+}
+
+// showUID is the name of an entity in a message.
+func showUID(uid cedar.UID) string {
+	name := uid.String()
+	if q := quote(name); len(q) != len(name)+2+strings.Count(name, `"`) || q == redacted {
+		return q // it is long, or has what can't be seen
+	}
+	return "`" + name + "`"
 }

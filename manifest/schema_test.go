@@ -31,7 +31,7 @@ func readSchema(t *testing.T, doc []byte) object {
 
 // The JSON Schemas know the keys that the parser knows, and require the same.
 func TestJSONSchemasHaveTheParsersKeys(t *testing.T) {
-	project, set := readSchema(t, schema.Project), readSchema(t, schema.PolicySet)
+	project, set, tests := readSchema(t, schema.Project), readSchema(t, schema.PolicySet), readSchema(t, schema.PolicyTest)
 	for _, tt := range []struct {
 		name string
 		keys []key
@@ -43,6 +43,9 @@ func TestJSONSchemasHaveTheParsersKeys(t *testing.T) {
 		{"gates", gateKeys, project.Properties["gates"]},
 		{"policy set", setKeys, set},
 		{"entry", entryKeys, set.Definitions["entry"]},
+		{"policy test", testKeys, tests},
+		{"entity", entityKeys, tests.Definitions["entity"]},
+		{"case", caseKeys, tests.Definitions["case"]},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var known, required []string
@@ -74,14 +77,17 @@ func TestJSONSchemasHaveTheParsersKeys(t *testing.T) {
 
 // Words, limits and defaults are the parser's too.
 func TestJSONSchemasHaveTheParsersValues(t *testing.T) {
-	project, set := readSchema(t, schema.Project), readSchema(t, schema.PolicySet)
+	project, set, tests := readSchema(t, schema.Project), readSchema(t, schema.PolicySet), readSchema(t, schema.PolicyTest)
 	if got := project.Definitions["gate"].Enum; !slices.Equal(got, gateWords) {
 		t.Errorf("gates: got %q, want %q", got, gateWords)
 	}
 	if got := set.Properties["target_type"].Enum; !slices.Equal(got, targetTypes) {
 		t.Errorf("target_type: got %q, want %q", got, targetTypes)
 	}
-	for _, o := range []object{project, set} {
+	if got := tests.Definitions["case"].Properties["expect"].Enum; !slices.Equal(got, decisions) {
+		t.Errorf("expect: got %q, want %q", got, decisions)
+	}
+	for _, o := range []object{project, set, tests} {
 		if got := o.Properties["apiVersion"].Const; got != apiVersion {
 			t.Errorf("apiVersion: got %q, want %q", got, apiVersion)
 		}
@@ -114,7 +120,9 @@ func TestJSONSchemasHaveTheParsersValues(t *testing.T) {
 			t.Errorf("length of %s: got %d, want %d", name, got[0], got[1])
 		}
 	}
-	if got := set.Definitions["name"].MaxLength; got != maxNameBytes {
-		t.Errorf("length of a name: got %d, want %d", got, maxNameBytes)
+	for _, o := range []object{set, tests} {
+		if got := o.Definitions["name"].MaxLength; got != maxNameBytes {
+			t.Errorf("length of a name: got %d, want %d", got, maxNameBytes)
+		}
 	}
 }

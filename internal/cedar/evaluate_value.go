@@ -101,11 +101,20 @@ func (t *typing) value(d Datum, want resolved.IsType, name string) (v types.Valu
 			return t.record(d, want, d.Position, name)
 		}
 	case resolved.EntityType:
-		if uid, known := t.entity(d, name); known {
-			return t.reference(d.Position, uid, types.EntityType(want), name)
-		}
-		if d.Kind == Text || d.Kind == Map {
-			return nil, false // entity has said why
+		switch d.Kind {
+		case Text:
+			uid, err := ParseUID(d.Text)
+			if err == nil {
+				return t.reference(d.Position, uid, types.EntityType(want), name)
+			}
+			meant := UID{Type: string(want), ID: d.Text}
+			t.add(d.Position, "cedar-uid", "write "+shown(meant.String()), "%s %v", name, err)
+			return nil, false
+		case Map:
+			if parts, ok := t.escape(d, "__entity", "type", "id", name); ok {
+				return t.reference(d.Position, UID{Type: parts[0], ID: parts[1]}, types.EntityType(want), name)
+			}
+			return nil, false
 		}
 	case resolved.ExtensionType:
 		if d.Kind == Text || d.Kind == Number {
@@ -174,23 +183,6 @@ func stringKeys(r resolved.RecordType) map[string]bool {
 		names[string(n)] = true
 	}
 	return names
-}
-
-// entity reads the name of an entity, as text or as Cedar's JSON escapes it:
-// {__entity: {type: T, id: I}}. Another kind of datum isn't reported.
-func (t *typing) entity(d Datum, name string) (UID, bool) {
-	switch d.Kind {
-	case Text:
-		uid, err := ParseUID(d.Text)
-		if err != nil {
-			t.add(d.Position, "cedar-uid", `write it as Type::"id"`, "%s %v", name, err)
-		}
-		return uid, err == nil
-	case Map:
-		parts, ok := t.escape(d, "__entity", "type", "id", name)
-		return UID{Type: parts[0], ID: parts[1]}, ok
-	}
-	return UID{}, false
 }
 
 // escape reads one of the escapes of Cedar's JSON: a map with a single key that
@@ -263,7 +255,7 @@ func (t *typing) extensionCall(d Datum, kind, name string) (types.Value, bool) {
 		return nil, false
 	}
 	if call[0] != constructors[kind] {
-		t.add(d.Position, "cedar-type", "", "%s must be %s, which %s makes, not %s", name, kind, constructors[kind], shown(call[0]))
+		t.add(d.Position, "cedar-type", "", "%s is of type %s, which %s makes, not %s", name, kind, constructors[kind], shown(call[0]))
 		return nil, false
 	}
 	return t.extension(d.Position, kind, call[1], name)
