@@ -56,20 +56,19 @@ func TestWorkflowsPassActionlint(t *testing.T) {
 
 var pinned = regexp.MustCompile(`^[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
 
-// unreleased is how workflows name the Action until there is a release. What
-// makes a release replaces it, and init does where it knows better, so it has to
-// be the same everywhere.
-const (
-	unreleased     = "policypin/policypin@0000000000000000000000000000000000000000 # v0.0.0"
-	unreleasedNote = "# There is no release yet: put the commit and the version of one here."
-)
+// unreleased is how workflows name the Action until there is a release: with
+// a commit that can't exist, so that a run fails at once and never runs something
+// else. scripts/release names the release in its place.
+var unreleased = "policypin/policypin@" + strings.Repeat("0", 40) + " # v0.0.0"
+
+const unreleasedNote = "# There is no release yet: put the commit and the version of one here."
 
 // TestWorkflowsPinActions: a tag moves, a commit doesn't, and the version is
 // what tools that update pins read.
 func TestWorkflowsPinActions(t *testing.T) {
 	pins := map[string]string{} // action to its commit and version
 	for name, text := range workflows(t) {
-		noted := false
+		noted, made := false, true
 		for i, line := range strings.Split(string(text), "\n") {
 			line = strings.TrimPrefix(strings.TrimSpace(line), "- ")
 			noted = noted || line == unreleasedNote
@@ -85,9 +84,10 @@ func TestWorkflowsPinActions(t *testing.T) {
 				t.Errorf("%s:%d: %s is pinned to %s, elsewhere to %s", name, i+1, action, pin, before)
 			}
 			pins[action] = pin
-			if uses == unreleased && !noted {
-				t.Errorf("%s:%d: nothing says that there is no release yet", name, i+1)
-			}
+			made = made && uses != unreleased
+		}
+		if noted == made {
+			t.Errorf("%s: there is a release: %v, and a comment that there is none: %v", name, made, noted)
 		}
 	}
 	if pins["policypin/policypin"] == "" || pins["actions/checkout"] == "" {

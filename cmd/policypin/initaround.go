@@ -15,17 +15,6 @@ var scaffoldWorkflows embed.FS
 //go:embed scaffold/pre-commit-config.yaml
 var scaffoldPreCommit string
 
-// actionCommit is the commit of this release that workflows name, set by the
-// linker in a released build, as release is.
-var actionCommit string
-
-// How workflows name the Action while there is no release: with a commit that
-// can't exist, so that a run fails at once and never runs something else.
-const (
-	actionUnreleased     = "policypin/policypin@0000000000000000000000000000000000000000 # v0.0.0"
-	actionUnreleasedNote = "      # There is no release yet: put the commit and the version of one here.\n"
-)
-
 // topOf finds the top of the work tree that dir is in, and dir as seen from
 // there. Outside Git, dir will be the top.
 func (w *world) topOf(dir string) (top, rel string) {
@@ -61,17 +50,8 @@ func aroundProject(rel string) ([]file, error) {
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, file{path.Join(".github/workflows", name), workflowFor(string(text), rel)})
+		fitted := strings.ReplaceAll(string(text), "working-directory: '.'\n", "working-directory: "+yamlQuote(rel)+"\n")
+		files = append(files, file{path.Join(".github/workflows", name), fitted})
 	}
 	return append(files, file{".pre-commit-config.yaml", scaffoldPreCommit + preCommitSnippet(rel)}), nil
-}
-
-// workflowFor fits a workflow to the project's folder and to this release.
-func workflowFor(text, rel string) string {
-	text = strings.ReplaceAll(text, "working-directory: '.'\n", "working-directory: "+yamlQuote(rel)+"\n")
-	if release != "" && actionCommit != "" {
-		text = strings.ReplaceAll(text, actionUnreleasedNote, "")
-		text = strings.ReplaceAll(text, actionUnreleased, "policypin/policypin@"+actionCommit+" # "+release)
-	}
-	return text
 }
