@@ -40,7 +40,7 @@ func (j job) run() Result {
 		return r
 	}
 	d := j.set.authorizer.Decide(world, request)
-	r.Got = Got{Decision: deny, Determining: list(d.Reasons), Errors: slices.Concat([]cedar.EvaluationError{}, d.Errors)}
+	r.Got = Got{Decision: deny, Determining: list(d.Reasons), Errors: append([]cedar.EvaluationError{}, d.Errors...)}
 	if d.Allow {
 		r.Got.Decision = allow
 	}

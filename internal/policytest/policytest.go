@@ -4,10 +4,8 @@
 package policytest
 
 import (
-	"cmp"
 	"regexp"
 	"runtime"
-	"slices"
 	"sync"
 
 	"github.com/policypin/policypin/internal/cedar"
@@ -218,11 +216,6 @@ func (p *preparedSet) count(r Result) {
 	}
 }
 
-// ByPlace orders results as the files have them.
-func ByPlace(a, b Result) int {
-	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Set, b.Set))
-}
-
 // Uncovered lists the policies of the set that determined no decision.
 func (s SetReport) Uncovered() []string {
 	var names []string
@@ -231,5 +224,5 @@ func (s SetReport) Uncovered() []string {
 			names = append(names, c.Policy)
 		}
 	}
-	return slices.Clip(names)
+	return names
 }
