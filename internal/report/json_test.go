@@ -12,6 +12,7 @@ import (
 
 	"github.com/policypin/policypin/gitstore"
 	"github.com/policypin/policypin/internal/doctor"
+	"github.com/policypin/policypin/internal/policytest"
 	"github.com/policypin/policypin/internal/publish"
 	"github.com/policypin/policypin/manifest"
 )
@@ -20,6 +21,7 @@ import (
 var documents = map[string]any{
 	"validate":                            problemsJSON{},
 	"digest":                              Digests{},
+	"test":                                policytest.Report{},
 	"diff":                                diffJSON{},
 	"plan":                                publish.Plan{},
 	"publish, activate, repin":            publish.Receipt{},

@@ -99,8 +99,12 @@ func TestNotes(r policytest.Report) []string {
 		if most := 3; len(names) > most {
 			names, more = names[:most], fmt.Sprintf(" and %d more", len(names)-most)
 		}
-		notes = append(notes, Clean(fmt.Sprintf("policy set %s has %s without a source in the repository: %s%s; %s could change with it",
-			s.Set, plural(len(s.Unread), "policy", "policies"), strings.Join(names, ", "), more, plural(s.Uncertain, "result", "results"))))
+		them := "it"
+		if len(s.Unread) > 1 {
+			them = "them"
+		}
+		notes = append(notes, Clean(fmt.Sprintf("policy set %s has %s without a source in the repository: %s%s; %s could change with %s",
+			s.Set, plural(len(s.Unread), "policy", "policies"), strings.Join(names, ", "), more, plural(s.Uncertain, "result", "results"), them)))
 	}
 	return notes
 }
