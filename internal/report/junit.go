@@ -136,6 +136,9 @@ func ProblemsJUnit(w io.Writer, tree *manifest.Tree, list diag.List, dir string)
 		for file := range tree.Sources {
 			files = append(files, file)
 		}
+		for _, f := range tree.Tests {
+			files = append(files, f.File)
+		}
 		for _, file := range files {
 			byFile[file] = append(diag.List{}, byFile[file]...)
 		}
