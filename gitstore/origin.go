@@ -48,6 +48,9 @@ var ErrPinExists = errors.New("a pin of that name exists with other content")
 // ErrBadPin is wrapped for a tag that has a pin's name but isn't one.
 var ErrBadPin = errors.New("not a valid pin")
 
+// ErrLightweight is wrapped, beside [ErrBadPin], for a tag without a tag object.
+var ErrLightweight = errors.New("it is a lightweight tag")
+
 // A PushResult is what became of one pin.
 type PushResult struct {
 	Pin *Pin  // as it is on the remote now, when Err is nil

@@ -260,7 +260,7 @@ func readPin(s storer.EncodedObjectStorer, ref PinRef) (*Pin, error) {
 		return nil, fmt.Errorf("reading pin %s: %w", ref.Name, err)
 	}
 	if obj.Type() != plumbing.TagObject {
-		return nil, fmt.Errorf("%w: %s: %w", ErrBadPin, ref.Name, &badPart{PartTag, fmt.Errorf("it is a lightweight tag of a %s", obj.Type())})
+		return nil, fmt.Errorf("%w: %s: %w", ErrBadPin, ref.Name, &badPart{PartTag, fmt.Errorf("%w of a %s", ErrLightweight, obj.Type())})
 	}
 	if obj.Size() > maxTag {
 		return nil, fmt.Errorf("%w: %s: %w", ErrBadPin, ref.Name, &badPart{PartTag, fmt.Errorf("the tag has %d bytes, more than %d", obj.Size(), maxTag)})

@@ -27,7 +27,11 @@ func (d *driftRun) readCommits(ctx context.Context) error {
 			if !ok {
 				var err error
 				tree, err = d.treeOf(ctx, key.commit, key.dir)
-				if err != nil && !errors.Is(err, gitstore.ErrNoRevision) {
+				if errors.Is(err, gitstore.ErrNoRevision) {
+					p.gone = true
+					continue
+				}
+				if err != nil {
 					return err
 				}
 				d.trees[key] = tree

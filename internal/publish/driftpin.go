@@ -31,7 +31,7 @@ func (j *driftJudge) pin(s *driftSet, p *driftPin) {
 	j.seen(p, damaged)
 	if p.pin == nil {
 		detail := PinUnreadable
-		if p.ref.Commit.IsZero() {
+		if errors.Is(p.damage, gitstore.ErrLightweight) {
 			detail = PinLightweight
 		}
 		commands := j.repin(s, p)
@@ -43,6 +43,11 @@ func (j *driftJudge) pin(s *driftSet, p *driftPin) {
 	}
 	rec := &p.pin.Record
 	f.VersionID = rec.VersionID
+	if p.gone {
+		damaged(PinUnreachable, j.repin(s, p), "commit %s, which pin v%d is on, is not in %s", p.pin.Commit.Short(), p.ref.Number, j.src.Origin.Name())
+		p.untrue = true // nobody can say what was published
+		return
+	}
 	if p.off {
 		damaged(PinUnreachable, []string{j.command("publish", "--new-base", "history was rewritten")},
 			"commit %s, which pin v%d is on, is not on %s", p.pin.Commit.Short(), p.ref.Number, j.branch)
@@ -108,11 +113,14 @@ func (j *driftJudge) seen(p *driftPin, damaged func(detail string, commands []st
 func (j *driftJudge) repin(s *driftSet, p *driftPin) []string {
 	commands := []string{j.deleteTag(p.ref.Name)}
 	if p.ref.Set == s.name && s.exists(p.ref.Number) {
-		commit := p.ref.Commit
-		if commit.IsZero() {
-			commit = p.ref.Object // a lightweight tag
+		rev := p.ref.Commit.String()
+		switch {
+		case errors.Is(p.damage, gitstore.ErrLightweight):
+			rev = p.ref.Object.String()
+		case p.gone, p.ref.Commit.IsZero():
+			rev = someCommit
 		}
-		commands = append(commands, j.repinAt(commit.String(), s, p.ref.Number))
+		commands = append(commands, j.repinAt(rev, s, p.ref.Number))
 	}
 	return commands
 }

@@ -64,6 +64,7 @@ type driftPin struct {
 	before   *gitstore.Pin // the clone's pin of the same name, if it is another object
 	digest   string        // set digest in the format of this build, or "" if it isn't known
 	off      bool          // its commit isn't on the branch
+	gone     bool          // its commit isn't there
 	live     *keycard.PolicySetVersion
 	checked  bool // content is compared
 	untrue   bool // judged: the record can't be believed

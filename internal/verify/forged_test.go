@@ -13,6 +13,7 @@ import (
 	"github.com/policypin/policypin/internal/gittest"
 	"github.com/policypin/policypin/internal/jcs"
 	"github.com/policypin/policypin/internal/jws"
+	"github.com/policypin/policypin/internal/publish"
 	"github.com/policypin/policypin/internal/verify"
 )
 
@@ -143,6 +144,7 @@ type forgery struct {
 	pin   string // the pin that is damaged; "" is agents v2
 	forge func(t testing.TB, s *stage)
 	want  []string // the links that are then mismatches
+	drift string   // the detail of drift's finding, "" for none: it checks no signature
 }
 
 func (f forgery) damaged() string {
@@ -157,98 +159,98 @@ func (f forgery) damaged() string {
 var foundOffline = []forgery{
 	{"a lightweight tag", "", func(t testing.TB, s *stage) {
 		s.git("update-ref", "refs/tags/"+agentsV2, s.second.String())
-	}, []string{verify.LinkTag}},
+	}, []string{verify.LinkTag}, publish.PinLightweight},
 	{"a tag of a tree", "", func(t testing.TB, s *stage) {
 		s.edit(agentsV2, "type commit", "type tree", "object "+s.second.String(), "object "+s.git("rev-parse", "HEAD^{tree}"))
-	}, []string{verify.LinkTag}},
+	}, []string{verify.LinkTag}, publish.PinUnreadable},
 	{"the tag object of another pin", "", func(t testing.TB, s *stage) {
 		s.git("update-ref", "refs/tags/"+agentsV2, s.git("rev-parse", "refs/tags/"+agentsV1))
-	}, []string{verify.LinkTag}},
+	}, []string{verify.LinkTag}, publish.PinUnreadable},
 	{"a header without a tagger", "", func(t testing.TB, s *stage) {
 		s.edit(agentsV2, "\ntagger policypin", "\nauthor policypin")
-	}, []string{verify.LinkTag}},
+	}, []string{verify.LinkTag}, publish.PinUnreadable},
 	{"a message without a record", "", func(t testing.TB, s *stage) {
 		raw := s.read(agentsV2).Raw
 		header, _, _ := strings.Cut(string(raw), "\n\n")
 		s.put(agentsV2, []byte(header+"\n\nagents v2 in production\n\nPolicypin-Version: psv_1\n"))
-	}, []string{verify.LinkRecord}},
+	}, []string{verify.LinkRecord}, publish.PinUnreadable},
 	{"a record that isn't JSON", "", func(t testing.TB, s *stage) {
 		s.edit(agentsV2, `"format": 1,`, `"format": 1`)
-	}, []string{verify.LinkRecord}},
+	}, []string{verify.LinkRecord}, publish.PinUnreadable},
 	{"a record of a format to come", "", func(t testing.TB, s *stage) {
 		s.edit(agentsV2, `"format": 1,`, `"format": 2,`)
-	}, []string{verify.LinkRecord}},
+	}, []string{verify.LinkRecord}, publish.PinUnreadable},
 	{"a member twice", "", func(t testing.TB, s *stage) {
 		s.edit(agentsV2, `  "set_digest":`, `  "set_digest": "00",`+"\n"+`  "set_digest":`)
-	}, []string{verify.LinkRecord}},
+	}, []string{verify.LinkRecord}, publish.PinUnreadable},
 	{"a member missing", "", func(t testing.TB, s *stage) {
 		s.edit(agentsV2, `  "schema_version": "2026-06-18",`+"\n", "")
-	}, []string{verify.LinkRecord}},
+	}, []string{verify.LinkRecord}, publish.PinUnreadable},
 	{"a trailer that scripts would believe", "", func(t testing.TB, s *stage) {
 		v1 := s.read(agentsV1).Record.VersionID
 		s.edit(agentsV2, "Policypin-Version: "+s.read(agentsV2).Record.VersionID, "Policypin-Version: "+v1)
-	}, []string{verify.LinkTrailers}},
+	}, []string{verify.LinkTrailers}, publish.PinUnreadable},
 	{"a subject that people would believe", "", func(t testing.TB, s *stage) {
 		s.edit(agentsV2, "agents v2 in production", "agents v3 in production")
-	}, []string{verify.LinkTrailers}},
+	}, []string{verify.LinkTrailers}, publish.PinUnreadable},
 	{"the record of another set", "", func(t testing.TB, s *stage) {
 		bots := string(s.read("policypin/production/bots/v2").Raw)
 		s.put(agentsV2, []byte(strings.Replace(bots, "tag policypin/production/bots/v2", "tag "+agentsV2, 1)))
-	}, []string{verify.LinkName}},
+	}, []string{verify.LinkName}, publish.PinUnreadable},
 	{"a name with a leading zero", "policypin/production/agents/v02", func(t testing.TB, s *stage) {
 		s.git("update-ref", "refs/tags/policypin/production/agents/v02", s.git("rev-parse", "refs/tags/"+agentsV2))
-	}, []string{verify.LinkName}},
+	}, []string{verify.LinkName}, publish.PinMalformed},
 	{"a commit that nobody merged", "", func(t testing.TB, s *stage) {
 		s.git("checkout", "-q", "-b", "aside", s.second.String())
 		commit := s.commit(map[string]string{"README.md": "unreviewed\n"})
 		s.forgeAt(commit, s.read(agentsV2), func(*gitstore.Record) {})
-	}, []string{verify.LinkCommit}},
+	}, []string{verify.LinkCommit}, publish.PinUnreachable},
 	{"a commit that isn't there", "", func(t testing.TB, s *stage) {
 		s.forgeAt(gitstore.Hash{1}, s.read(agentsV2), func(*gitstore.Record) {})
-	}, []string{verify.LinkCommit}},
+	}, []string{verify.LinkCommit}, publish.PinUnreachable},
 	{"another commit of the branch", "", func(t testing.TB, s *stage) {
 		s.forgeAt(s.first, s.read(agentsV2), func(*gitstore.Record) {})
-	}, []string{verify.LinkSetDigest}},
+	}, []string{verify.LinkSetDigest}, publish.PinForgedRecord},
 	{"a commit whose sources don't parse", "", func(t testing.TB, s *stage) {
 		s.forgeAt(s.broken, s.read(agentsV2), func(*gitstore.Record) {})
-	}, []string{verify.LinkSources}},
+	}, []string{verify.LinkSources}, publish.PinForgedRecord},
 	{"a target with another zone", "", func(t testing.TB, s *stage) {
 		s.forge(agentsV2, func(rec *gitstore.Record) { rec.Target = "staging" })
-	}, []string{verify.LinkProject}},
+	}, []string{verify.LinkProject}, publish.PinForgedRecord},
 	{"a zone that the commit doesn't name", "", func(t testing.TB, s *stage) {
 		s.forge(agentsV2, func(rec *gitstore.Record) { rec.ZoneID, rec.Attestation = "zone_elsewhere", nil })
-	}, []string{verify.LinkProject}},
+	}, []string{verify.LinkProject}, publish.PinOtherZone},
 	{"a folder without a project", "", func(t testing.TB, s *stage) {
 		s.forge(agentsV2, func(rec *gitstore.Record) { rec.Project = "elsewhere" })
-	}, []string{verify.LinkProject}},
+	}, []string{verify.LinkProject}, publish.PinForgedRecord},
 	{"a set that the commit doesn't have", "policypin/production/robots/v2", func(t testing.TB, s *stage) {
 		s.forge(agentsV2, func(rec *gitstore.Record) { rec.PolicySet = "robots" })
-	}, []string{verify.LinkSet}},
+	}, []string{verify.LinkSet}, publish.PinForgedRecord},
 	{"another set digest", "", func(t testing.TB, s *stage) {
 		s.forge(agentsV2, func(rec *gitstore.Record) { rec.SetDigest = strings.Repeat("0", 64) })
-	}, []string{verify.LinkSetDigest}},
+	}, []string{verify.LinkSetDigest}, publish.PinForgedRecord},
 	{"another Cedar schema", "", func(t testing.TB, s *stage) {
 		s.forge(agentsV2, func(rec *gitstore.Record) { rec.SchemaVersion = "2026-03-16" })
-	}, []string{verify.LinkSchema}},
+	}, []string{verify.LinkSchema}, publish.PinForgedRecord},
 	{"an entry less", "", func(t testing.TB, s *stage) {
 		s.forge(agentsV2, func(rec *gitstore.Record) { rec.Entries = rec.Entries[1:]; seal(t, rec) })
-	}, []string{verify.LinkEntries}},
+	}, []string{verify.LinkEntries}, publish.PinForgedRecord},
 	{"an entry more", "", func(t testing.TB, s *stage) {
 		s.forge(agentsV2, func(rec *gitstore.Record) {
 			rec.Entries = append(rec.Entries, gitstore.RecordEntry{Policy: "more", PolicyID: "pol_more", VersionID: "pv_more", Version: 1, SHA: strings.Repeat("0", 64)})
 			seal(t, rec)
 		})
-	}, []string{verify.LinkEntries}},
+	}, []string{verify.LinkEntries}, publish.PinForgedRecord},
 	{"a policy in place of another", "", func(t testing.TB, s *stage) {
 		s.forge(agentsV2, func(rec *gitstore.Record) { entry(t, rec, "finance").Policy = "marketing" })
-	}, []string{verify.LinkEntries}},
+	}, []string{verify.LinkEntries}, publish.PinForgedRecord},
 	{"another number than the manifest's", "", func(t testing.TB, s *stage) {
 		s.forge(agentsV2, func(rec *gitstore.Record) { entry(t, rec, "default-user-grants").Version = 2 })
-	}, []string{verify.LinkEntries}},
+	}, []string{verify.LinkEntries}, publish.PinForgedRecord},
 	{"the attestation of another version", "", func(t testing.TB, s *stage) {
 		v1 := s.read(agentsV1).Record.Attestation
 		s.forge(agentsV2, func(rec *gitstore.Record) { rec.Attestation = v1 })
-	}, []string{verify.LinkAttestation}},
+	}, []string{verify.LinkAttestation}, publish.PinForgedRecord},
 	{"an attestation without an algorithm", "", func(t testing.TB, s *stage) {
 		s.forge(agentsV2, func(rec *gitstore.Record) {
 			var envelope map[string]string
@@ -258,7 +260,7 @@ var foundOffline = []forgery{
 			envelope["protected"] = "eyJhbGciOiJub25lIiwia2lkIjoibG9jYWwtem9uZS0xIn0" // {"alg":"none","kid":"local-zone-1"}
 			rec.Attestation, _ = json.Marshal(envelope)
 		})
-	}, []string{verify.LinkAttestation}},
+	}, []string{verify.LinkAttestation}, publish.PinForgedRecord},
 }
 
 // foundOnline need the zone. Ids, numbers, shas and times are the zone's: no file
@@ -269,41 +271,41 @@ var foundOnline = []forgery{
 	{"a source mapped to another policy version", "", func(t testing.TB, s *stage) {
 		old := *entry(t, &s.read(agentsV1).Record, "finance")
 		s.forge(agentsV2, func(rec *gitstore.Record) { *entry(t, rec, "finance") = old; seal(t, rec) })
-	}, []string{verify.LinkVersion, verify.LinkVersionEntries, verify.LinkPolicies, verify.LinkContent, verify.LinkZoneAttestation}},
+	}, []string{verify.LinkVersion, verify.LinkVersionEntries, verify.LinkPolicies, verify.LinkContent, verify.LinkZoneAttestation}, publish.PinForgedRecord},
 	// Everything that the zone knows about this version is right. What is wrong is
 	// that the commit says something else, which takes the text of both.
 	{"a version with other content than the commit's", agentsV1, func(t testing.TB, s *stage) {
 		digest := s.read(agentsV2).Record.SetDigest
 		s.forgeAt(s.second, s.read(agentsV1), func(rec *gitstore.Record) { rec.SetDigest = digest })
-	}, []string{verify.LinkContent}},
+	}, []string{verify.LinkContent}, publish.PinForgedRecord},
 	{"a version that the zone doesn't have", "", func(t testing.TB, s *stage) {
 		s.forge(agentsV2, func(rec *gitstore.Record) { rec.VersionID = "psv_invented" })
-	}, []string{verify.LinkVersion}},
+	}, []string{verify.LinkVersion}, publish.PinNotInZone},
 	// A pin's number is the zone's count; the repository has no other.
 	{"another number of the same version", "policypin/production/agents/v7", func(t testing.TB, s *stage) {
 		s.forge(agentsV2, func(rec *gitstore.Record) { rec.Version, rec.Attestation = 7, nil })
-	}, []string{verify.LinkVersion, verify.LinkZoneAttestation}},
+	}, []string{verify.LinkVersion, verify.LinkZoneAttestation}, publish.PinForgedRecord},
 	// How the service computes the manifest sha isn't documented, so that offline
 	// one that can't be reproduced may be right.
 	{"an invented manifest sha", "", func(t testing.TB, s *stage) {
 		s.forge(agentsV2, func(rec *gitstore.Record) { rec.ManifestSHA, rec.Attestation = strings.Repeat("0", 64), nil })
-	}, []string{verify.LinkVersion, verify.LinkZoneAttestation}},
+	}, []string{verify.LinkVersion, verify.LinkZoneAttestation}, publish.PinForgedRecord},
 	// The service normalizes the Cedar it stores, so that its sha of a policy can't
 	// be computed from a source.
 	{"an invented sha of a policy", "", func(t testing.TB, s *stage) {
 		s.forge(agentsV2, func(rec *gitstore.Record) { entry(t, rec, "ops").SHA = strings.Repeat("0", 64); seal(t, rec) })
-	}, []string{verify.LinkVersion, verify.LinkVersionEntries, verify.LinkPolicies, verify.LinkZoneAttestation}},
+	}, []string{verify.LinkVersion, verify.LinkVersionEntries, verify.LinkPolicies, verify.LinkZoneAttestation}, publish.PinForgedRecord},
 	// The manifest has no number for an entry by source.
 	{"another number of a policy version", "", func(t testing.TB, s *stage) {
 		s.forge(agentsV2, func(rec *gitstore.Record) { entry(t, rec, "finance").Version = 1 })
-	}, []string{verify.LinkPolicies}},
+	}, []string{verify.LinkPolicies}, publish.PinForgedRecord},
 	// The order of a version's entries is the zone's, and the manifest's may differ.
 	{"the entries in another order", "", func(t testing.TB, s *stage) {
 		s.forge(agentsV2, func(rec *gitstore.Record) {
 			rec.Entries[0], rec.Entries[1] = rec.Entries[1], rec.Entries[0]
 			seal(t, rec)
 		})
-	}, []string{verify.LinkVersion, verify.LinkVersionEntries, verify.LinkZoneAttestation}},
+	}, []string{verify.LinkVersion, verify.LinkVersionEntries, verify.LinkZoneAttestation}, publish.PinForgedRecord},
 	// An entry by number has no content in Git: a name and a number are all there
 	// is to compare.
 	{"an entry by number mapped to another policy", "", func(t testing.TB, s *stage) {
@@ -312,28 +314,29 @@ var foundOnline = []forgery{
 			e.PolicyID, e.VersionID, other.PolicyID, other.VersionID = other.PolicyID, other.VersionID, e.PolicyID, e.VersionID
 			seal(t, rec)
 		})
-	}, []string{verify.LinkVersion, verify.LinkVersionEntries, verify.LinkPolicies, verify.LinkContent, verify.LinkNames, verify.LinkZoneAttestation}},
+	}, []string{verify.LinkVersion, verify.LinkVersionEntries, verify.LinkPolicies, verify.LinkContent, verify.LinkNames, verify.LinkZoneAttestation}, publish.PinForgedRecord},
 	// The two sets have the same manifest, so that all digests of Git are equal.
 	{"the version of another set with the same content", "", func(t testing.TB, s *stage) {
 		bots := s.read("policypin/production/bots/v2").Record
 		s.forge(agentsV2, func(rec *gitstore.Record) {
 			rec.PolicySetID, rec.VersionID, rec.Attestation = bots.PolicySetID, bots.VersionID, bots.Attestation
 		})
-	}, []string{verify.LinkPolicySet}},
+	}, []string{verify.LinkPolicySet}, publish.PinForgedRecord},
 	// Who and when are the zone's to say; the commit's author is somebody else.
 	{"another creator", "", func(t testing.TB, s *stage) {
 		s.forge(agentsV2, func(rec *gitstore.Record) { rec.CreatedBy = "usr_other" })
-	}, []string{verify.LinkPublisher}},
+	}, []string{verify.LinkPublisher}, publish.PinForgedRecord},
 	{"another time", "", func(t testing.TB, s *stage) {
 		s.forge(agentsV2, func(rec *gitstore.Record) { rec.CreatedAt = rec.CreatedAt.Add(time.Hour) })
-	}, []string{verify.LinkPublisher}},
+	}, []string{verify.LinkPublisher}, publish.PinForgedRecord},
 	// Nothing tells a repository that a version was archived after it was pinned.
+	// For drift that is as it should be, unless the version was published last.
 	{"a version that was archived", agentsV1, func(t testing.TB, s *stage) {
 		rec := s.read(agentsV1).Record
 		if _, err := s.client().ArchiveSetVersion(context.Background(), rec.PolicySetID, rec.VersionID); err != nil {
 			t.Fatal(err)
 		}
-	}, []string{verify.LinkArchived}},
+	}, []string{verify.LinkArchived}, ""},
 }
 
 // foundBySignature need the keys. Neither the commit nor the zone has what is
@@ -342,14 +345,14 @@ var foundBySignature = []forgery{
 	// Approvals are given to publish, and recorded nowhere else.
 	{"an approval that nobody gave", "", func(t testing.TB, s *stage) {
 		s.edit(agentsV2, `"approvals": []`, `"approvals": [{"gate":"widened","reason":"fine","by":"ada","source":"label"}]`)
-	}, []string{verify.LinkTagSignature}},
+	}, []string{verify.LinkTagSignature}, ""},
 	// An unsigned pin is a valid pin; only whoever knows that it must be signed
 	// can miss the signature.
 	{"the same, and the signature cut off", "", func(t testing.TB, s *stage) {
 		s.forge(agentsV2, func(rec *gitstore.Record) {
 			rec.Approvals = []gitstore.Approval{{Gate: "widened", Reason: "fine", By: "ada", Source: "label"}}
 		})
-	}, []string{verify.LinkTagSignature}},
+	}, []string{verify.LinkTagSignature}, ""},
 	{"the same, and signed by somebody else", "", func(t testing.TB, s *stage) {
 		forged := s.forge(agentsV2, func(rec *gitstore.Record) {
 			rec.Approvals = []gitstore.Approval{{Gate: "widened", Reason: "fine", By: "ada", Source: "label"}}
@@ -359,31 +362,31 @@ var foundBySignature = []forgery{
 			t.Fatal(err)
 		}
 		s.put(agentsV2, signed.Raw)
-	}, []string{verify.LinkTagSignature}},
+	}, []string{verify.LinkTagSignature}, ""},
 	// The tagger is evidence: what makes two pins equal doesn't include it.
 	{"another tagger", "", func(t testing.TB, s *stage) {
 		s.edit(agentsV2, "tagger policypin <policypin@localhost>", "tagger Ada <ada@example.com>")
-	}, []string{verify.LinkTagSignature}},
+	}, []string{verify.LinkTagSignature}, ""},
 	// Readers skip members that they don't know, so that old ones can read new
 	// records.
 	{"a member that no reader knows", "", func(t testing.TB, s *stage) {
 		s.edit(agentsV2, `  "approvals":`, `  "reviewed": true,`+"\n"+`  "approvals":`)
-	}, []string{verify.LinkTagSignature}},
+	}, []string{verify.LinkTagSignature}, ""},
 	// A digest of a format to come can't be recomputed by this build, which then
 	// says that it isn't available, and not that it is wrong.
 	{"a set digest of a format to come", "", func(t testing.TB, s *stage) {
 		s.forge(agentsV2, func(rec *gitstore.Record) { rec.DigestFormat, rec.SetDigest = 99, strings.Repeat("0", 64) })
-	}, []string{verify.LinkTagSignature}},
+	}, []string{verify.LinkTagSignature}, ""},
 	{"the signature of another pin", "", func(t testing.TB, s *stage) {
 		payload, _, _ := s.read(agentsV2).Signature()
 		_, other, _ := s.read(agentsV1).Signature()
 		s.put(agentsV2, append(bytes.Clone(payload), other...))
-	}, []string{verify.LinkTagSignature}},
+	}, []string{verify.LinkTagSignature}, ""},
 	// Git takes everything from the signature on as the signature, so that the
 	// text is in the tag and in nobody's record.
 	{"text after the signature", "", func(t testing.TB, s *stage) {
 		s.put(agentsV2, append(bytes.Clone(s.read(agentsV2).Raw), "Approved-by: Ada\n"...))
-	}, []string{verify.LinkTagSignature}},
+	}, []string{verify.LinkTagSignature}, ""},
 	// The zone has signed anew, so that it doesn't show the old attestation any
 	// more. Who attested is in no other place, and the key has the right name.
 	{"an attestation by a key of the forger", "", func(t testing.TB, s *stage) {
@@ -408,7 +411,7 @@ var foundBySignature = []forgery{
 			t.Fatal(err)
 		}
 		s.put(agentsV2, signed.Raw)
-	}, []string{verify.LinkAttestationKey}},
+	}, []string{verify.LinkAttestationKey}, ""},
 }
 
 // each runs a row of a list in a world of its own.
@@ -420,6 +423,7 @@ func each(t *testing.T, list []forgery, check func(t *testing.T, s *stage, f for
 			wantMismatches(t, "before it is forged", s.verify(checking{zone: true, signers: s.signers})[agentsV2])
 			f.forge(t, s)
 			check(t, s, f, before)
+			s.wantDrift(f)
 		})
 	}
 }
