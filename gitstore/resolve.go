@@ -24,8 +24,9 @@ const (
 // up in git's order (gitrevisions(7)); one that is both a tag and a branch of
 // different commits is refused, where git would warn and take the tag.
 //
-// The error wraps [ErrNoRevision] or [ErrRevisionSyntax], and [ErrShallow] as
-// well where a step leads over a shallow boundary.
+// The error wraps [ErrRevisionSyntax], or [ErrNoRevision] and then names the
+// revision; [ErrShallow] as well where a step leads over a shallow boundary, and
+// [ErrNoCommit] where HEAD has none.
 func (r *Repo) Resolve(rev string) (Hash, error) {
 	parsed, err := parseRevision(rev)
 	if err != nil {
@@ -86,7 +87,7 @@ func (r *Repo) resolveBase(name string) (Hash, error) {
 		return h, err
 	}
 	if name == "HEAD" {
-		return Hash{}, fmt.Errorf("%w: %q: the branch has no commit yet", ErrNoRevision, name)
+		return Hash{}, fmt.Errorf("%w: %q: %w", ErrNoRevision, name, ErrNoCommit)
 	}
 	return Hash{}, fmt.Errorf("%w: %q", ErrNoRevision, clip(name))
 }

@@ -11,6 +11,9 @@ var (
 	// ErrNoRevision is returned when a revision names nothing here. In a
 	// shallow clone the commit may still exist upstream.
 	ErrNoRevision = errors.New("no such revision")
+	// ErrNoCommit is returned, with ErrNoRevision, when HEAD is a branch that has
+	// no commit yet, as in a new repository.
+	ErrNoCommit = errors.New("the branch has no commit yet")
 	// ErrRevisionSyntax is returned for a revision outside the closed grammar.
 	ErrRevisionSyntax = errors.New("revision syntax is not supported")
 )

@@ -141,7 +141,7 @@ func unknownCommand(w *world, c *cli.Context, path string, commands []*cli.Comma
 	}
 	full := strings.TrimSpace(strings.TrimPrefix(path, "policypin") + " " + name)
 	err := &usage{msg: fmt.Sprintf("unknown command %q", full), hint: "policypin --help lists the commands"}
-	if near := nearest(name, commands); near != "" {
+	if near := nearest(name, commandNames(commands)); near != "" {
 		err.hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	return err
@@ -150,11 +150,60 @@ func unknownCommand(w *world, c *cli.Context, path string, commands []*cli.Comma
 // usageError turns the library's complaint about a command line into ours.
 func usageError(c *cli.Context, err error, _ bool) error {
 	msg := err.Error()
-	hint := "policypin --help"
+	hint, flags := "policypin --help", c.App.Flags
 	if c.Command != nil && c.Command.HelpName != "" {
-		hint = c.Command.HelpName + " --help"
+		hint, flags = c.Command.HelpName+" --help", c.Command.Flags
 	}
-	return &usage{msg: msg, hint: hint + " lists the flags"}
+	hint += " lists the flags"
+	if name, unknown := strings.CutPrefix(msg, "flag provided but not defined: -"); unknown {
+		if near := nearest(name, flagNames(flags)); near != "" {
+			hint = fmt.Sprintf("did you mean --%s?", near)
+		}
+	}
+	if rest, ok := strings.CutSuffix(msg, ": parse error"); ok {
+		// The library doesn't say what it couldn't parse.
+		_, name, _ := strings.Cut(rest, "for flag -")
+		for _, f := range flags {
+			switch f.(type) {
+			case *cli.DurationFlag:
+				if f.Names()[0] == name {
+					msg = rest + ": must be a time with its unit, such as 30s or 10m"
+				}
+			case *cli.IntFlag:
+				if f.Names()[0] == name {
+					msg = rest + ": must be a whole number"
+				}
+			}
+		}
+	}
+	return &usage{msg: msg, hint: hint}
+}
+
+// flagNames lists the long names of flags that help shows.
+func flagNames(flags []cli.Flag) []string {
+	var names []string
+	for _, f := range flags {
+		if shown, ok := f.(cli.VisibleFlag); ok && !shown.IsVisible() {
+			continue
+		}
+		for _, n := range f.Names() {
+			if len(n) > 1 {
+				names = append(names, n)
+			}
+		}
+	}
+	return names
+}
+
+// commandNames lists the names of commands that help shows.
+func commandNames(commands []*cli.Command) []string {
+	var names []string
+	for _, cmd := range commands {
+		if !cmd.Hidden {
+			names = append(names, cmd.Name)
+		}
+	}
+	return names
 }
 
 // noLateFlags refuses flags after an argument. The flag package stops at the
@@ -195,15 +244,12 @@ func noArgs(c *cli.Context) error {
 	return err
 }
 
-// nearest returns the command whose name is at most two edits away, or "".
-func nearest(name string, commands []*cli.Command) string {
+// nearest returns the name that is at most two edits away, or "".
+func nearest(name string, names []string) string {
 	best, at := "", 3
-	for _, cmd := range commands {
-		if cmd.Hidden {
-			continue
-		}
-		if d := edits(name, cmd.Name); d < at {
-			best, at = cmd.Name, d
+	for _, n := range names {
+		if d := edits(name, n); d < at {
+			best, at = n, d
 		}
 	}
 	return best

@@ -143,6 +143,9 @@ func TestStrayArgumentsAreRefused(t *testing.T) {
 		{[]string{"serve", "--addr", "0.0.0.0:1"}, "--addr: 0.0.0.0 is not a loopback address"},
 		{[]string{"serve", "--fault", "nonsense"}, `--fault "nonsense"`},
 		{[]string{"log", "--limit", "-1"}, "--limit is negative"},
+		{[]string{"log", "--limit", "x"}, `invalid value "x" for flag -limit: must be a whole number`},
+		{[]string{"publish", "--lock-wait", "5"}, `invalid value "5" for flag -lock-wait: must be a time with its unit, such as 30s or 10m`},
+		{[]string{"publish", "--traget", "x"}, "flag provided but not defined: -traget\nhint: did you mean --target?"},
 	}
 	for _, tt := range tests {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {

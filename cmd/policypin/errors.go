@@ -84,8 +84,9 @@ var advice = []struct {
 
 	{gitstore.ErrNoRepository, statusFailed, "run it inside a clone, or give one with -C DIR"},
 	{gitstore.ErrRevisionSyntax, statusUsage, "use a branch, a tag, a commit hash or HEAD, each optionally followed by ~N or ^N"},
-	{gitstore.ErrNoRevision, statusFailed, "if this is a shallow clone, fetch its history (actions/checkout: fetch-depth: 0)"},
+	{gitstore.ErrNoCommit, statusFailed, "commit the project's files first: git add . && git commit"},
 	{gitstore.ErrShallow, statusFailed, "git fetch --unshallow, or fetch-depth: 0 in actions/checkout"},
+	{gitstore.ErrNoRevision, statusFailed, "git branch --all and git tag list what is in this clone; a shallow one lacks history (fetch-depth: 0 in actions/checkout)"},
 	{gitstore.ErrUnsupported, statusFailed, ""},
 	{gitstore.ErrConflict, statusFailed, "resolve the merge and stage the result first"},
 	{gitstore.ErrNoRemote, statusFailed, "git remote add origin URL, or --local to use the pins of this clone"},

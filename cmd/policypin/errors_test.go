@@ -32,6 +32,8 @@ func TestStatusAndHints(t *testing.T) {
 		{"refusals", publish.Refusals{refusal}, statusRefused, "refused: policy x is foreign", "--adopt x"},
 		{"a refusal within a run", &publish.Incomplete{Err: publish.Refusals{refusal}}, statusRefused, "refused: policy x is foreign", "--adopt x"},
 		{"an unknown revision", fmt.Errorf("revision: %w", gitstore.ErrNoRevision), statusFailed, "no such revision", "shallow"},
+		{"no commit yet", fmt.Errorf("%w: %w", gitstore.ErrNoRevision, gitstore.ErrNoCommit), statusFailed, "no commit yet", "git commit"},
+		{"a step over a shallow boundary", fmt.Errorf("%w: %w", gitstore.ErrNoRevision, gitstore.ErrShallow), statusFailed, "shallow", "--unshallow"},
 		{"a revision that isn't spoken", gitstore.ErrRevisionSyntax, statusUsage, "syntax", "a branch, a tag"},
 		{"no repository", gitstore.ErrNoRepository, statusFailed, "not inside", "-C DIR"},
 		{"no remote", gitstore.ErrNoRemote, statusFailed, "no such remote", "--local"},

@@ -70,9 +70,15 @@ func writeHelp(out io.Writer, cmd *cli.Command) error {
 
 func writeCommandList(b *strings.Builder, commands []*cli.Command) {
 	b.WriteString("Commands:\n")
+	width := 12
 	for _, cmd := range commands {
 		if !cmd.Hidden {
-			fmt.Fprintf(b, "  %-12s %s\n", cmd.Name, cmd.Usage)
+			width = max(width, len(cmd.Name)+1)
+		}
+	}
+	for _, cmd := range commands {
+		if !cmd.Hidden {
+			fmt.Fprintf(b, "  %-*s %s\n", width, cmd.Name, cmd.Usage)
 		}
 	}
 	b.WriteString("\n")

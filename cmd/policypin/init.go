@@ -197,6 +197,12 @@ func fetchSchema(ctx context.Context, r *keycard.Reader, version string) (*keyca
 		}
 	}
 	s, err := r.Schema(ctx, version, "cedar")
+	if errors.Is(err, keycard.ErrNotFound) {
+		return nil, &hinted{
+			err:  fmt.Errorf("schema %s: %w", version, err),
+			hint: "policypin schema fetch, without a version, fetches the default of the zone; check the target's zone_id too",
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("schema %s: %w", version, err)
 	}

@@ -128,10 +128,18 @@ func (p *project) at(rev string) (fs.FS, gitstore.Hash, error) {
 	}
 	commit, err := repo.Resolve(rev)
 	if err != nil {
-		return nil, gitstore.Hash{}, fmt.Errorf("revision %q: %w", rev, err)
+		return nil, gitstore.Hash{}, resolving(rev, err)
 	}
 	tree, err := repo.TreeAt(commit, p.rel)
 	return tree, commit, err
+}
+
+// resolving names the revision in an error that doesn't.
+func resolving(rev string, err error) error {
+	if errors.Is(err, gitstore.ErrNoRevision) {
+		return err
+	}
+	return fmt.Errorf("revision %q: %w", rev, err)
 }
 
 // load reads a whole project that must be free of errors.
@@ -209,7 +217,7 @@ func (w *world) committed(rev string) (*commitProject, error) {
 func committedIn(repo *gitstore.Repo, dir, rev string) (*commitProject, error) {
 	commit, err := repo.Resolve(rev)
 	if err != nil {
-		return nil, fmt.Errorf("revision %q: %w", rev, err)
+		return nil, resolving(rev, err)
 	}
 	rel := "."
 	if repo.Root() != "" {

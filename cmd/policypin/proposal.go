@@ -98,7 +98,7 @@ func proposed(ctx context.Context, w *world, opts planOptions, c *report.Comment
 	base, err := gitstore.ParseHash(opts.base) // the clone may lack it
 	if err != nil {
 		if base, err = p.repo.Resolve(opts.base); err != nil {
-			return fmt.Errorf("revision %q: %w", opts.base, err)
+			return resolving(opts.base, err)
 		}
 	}
 	fsys, err := p.repo.TreeAt(p.commit, p.rel)

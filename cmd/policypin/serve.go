@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,6 +91,14 @@ func serve(ctx context.Context, w *world, opts serveOptions) error {
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return &usage{msg: fmt.Sprintf("--addr: %s is not a loopback address", host), hint: "the service speaks plain http and is meant for this machine alone"}
 	}
+	for _, id := range opts.zones.Value() {
+		if url.PathEscape(id) != id {
+			return &usage{msg: fmt.Sprintf("--zone: %q can't be part of an address as it is", id), hint: "ids have letters, digits, _ and -"}
+		}
+	}
+	if opts.generation != 2 && opts.generation != 3 {
+		return &usage{msg: fmt.Sprintf("--generation: the local zone speaks 2 and 3 of the API, not %d", opts.generation)}
+	}
 	zoneOpts := zone.Options{
 		Zones:    opts.zones.Value(),
 		ClientID: w.getenv("KEYCARD_API_CLIENT_ID"), ClientSecret: w.getenv("KEYCARD_API_CLIENT_SECRET"),
@@ -129,7 +138,7 @@ func serve(ctx context.Context, w *world, opts serveOptions) error {
 	defer server.Close()
 	listener, err := net.Listen("tcp", opts.addr)
 	if err != nil {
-		return err
+		return &hinted{err: err, hint: "--addr 127.0.0.1:0 takes a free port"}
 	}
 	served := opts.zones.Value()
 	if len(served) == 0 {

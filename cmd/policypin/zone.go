@@ -89,6 +89,16 @@ func (w *world) zoneConfig(p *project, t manifest.Target, apiURL string, access 
 			hint: "set KEYCARD_API_CLIENT_ID and KEYCARD_API_CLIENT_SECRET, or KEYCARD_API_TOKEN, or KEYCARD_API_TOKEN_COMMAND",
 		}
 	}
+	if cfg.Token == "" && cfg.TokenCommand == "" && (cfg.ClientID == "" || cfg.ClientSecret == "") {
+		there, lacking := "KEYCARD_API_CLIENT_ID", "KEYCARD_API_CLIENT_SECRET"
+		if cfg.ClientID == "" {
+			there, lacking = lacking, there
+		}
+		return cfg, nil, &hinted{
+			err:  fmt.Errorf("incomplete credentials for target %s: %s is set, %s isn't", t.Name, there, lacking),
+			hint: "in a workflow, an empty variable is often a secret that this run isn't given",
+		}
+	}
 	return cfg, func() {}, nil
 }
 

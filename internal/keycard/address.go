@@ -22,7 +22,7 @@ func parseAddress(what, raw string) (string, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("%s is not a valid URL", what)
+		return "", fmt.Errorf("%s is not a valid URL, such as %s", what, DefaultBaseURL)
 	case u.User != nil:
 		return "", fmt.Errorf("%s must not contain a user name or password", what)
 	case strings.ContainsAny(raw, "?#"):

@@ -57,7 +57,11 @@ func (p *printer) finding(f publish.Finding) {
 	p.line("%s%s: %s", kind, about, Clean(f.Message))
 	var facts []string
 	if f.By != "" {
-		facts = append(facts, "by "+Clean(f.By))
+		by := "by " + Clean(f.By)
+		if f.At != nil { // then it is the version's creation; nobody says who activated it
+			by = "created " + by
+		}
+		facts = append(facts, by)
 	}
 	if f.At != nil {
 		facts = append(facts, "at "+moment(*f.At))

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -44,11 +45,16 @@ func LogText(w io.Writer, style Style, l Log) error {
 		p.line("no pins for target %s in %s", Clean(l.Target), Clean(l.Origin))
 		return p.err
 	}
+	const stateColumn = 4
 	rows := [][]string{{"PIN", "COMMIT", "PUBLISHED", "CHANGES", "STATE", "AUTHOR", "SUBJECT"}}
+	asked := false
 	for _, pin := range l.Pins {
 		state := "-"
-		if pin.Active != nil && *pin.Active {
-			state = "active"
+		if pin.Active != nil {
+			asked = true
+			if *pin.Active {
+				state = "active"
+			}
 		}
 		name, _, _ := strings.Cut(pin.Author, " <")
 		rows = append(rows, []string{
@@ -56,8 +62,13 @@ func LogText(w io.Writer, style Style, l Log) error {
 			fmt.Sprintf("+%d -%d ~%d", pin.Added, pin.Removed, pin.Changed), state, orDash(name), orDash(pin.Subject),
 		})
 	}
+	if !asked { // nobody knows, and "-" would look like an answer
+		for i, row := range rows {
+			rows[i] = slices.Delete(row, stateColumn, stateColumn+1)
+		}
+	}
 	p.table(rows, func(_, column int, cell string) string {
-		if column == 4 && strings.HasPrefix(cell, "active") {
+		if asked && column == stateColumn && strings.HasPrefix(cell, "active") {
 			return style.paint(sgrGreen, cell)
 		}
 		return cell

@@ -60,6 +60,10 @@ func PlanText(w io.Writer, style Style, plan *publish.Plan) error {
 		p.line("")
 		p.activation(a)
 	}
+	if len(plan.Sets) == 0 {
+		p.line("")
+		p.line("no policy set is declared for target %s", Clean(plan.Target))
+	}
 	if len(plan.Steps) > 0 {
 		p.line("")
 		p.line("steps")

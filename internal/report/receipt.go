@@ -38,6 +38,10 @@ func ReceiptText(w io.Writer, style Style, r *publish.Receipt) error {
 	if did {
 		return p.err
 	}
+	if len(r.Sets) == 0 {
+		p.line("nothing to publish: no policy set is declared for target %s", Clean(r.Target))
+		return p.err
+	}
 	p.line("nothing to publish")
 	for _, s := range r.Sets {
 		if s.Version > 0 {
