@@ -2,7 +2,6 @@ package policypin_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,10 +48,15 @@ func TestForkCommentTreatsTheReportAsData(t *testing.T) {
 				writeFile(t, filepath.Join(dir, "policypin", name), text, 0o644)
 			}
 			writeFile(t, filepath.Join(dir, "bin", "gh"), fakeGH, 0o755)
+			comments := theirComments
+			if tt.mine {
+				comments += ourComment
+			}
+			writeFile(t, filepath.Join(dir, "comments.json"), "["+comments+"]", 0o644)
 			cmd := exec.Command("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script)
 			cmd.Dir = dir
 			cmd.Env = append(os.Environ(), "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"), "RUNNER_TEMP="+dir,
-				"REPOSITORY=o/r", "HEAD_SHA="+head, "SENT="+filepath.Join(dir, "sent"), fmt.Sprintf("MINE=%v", tt.mine))
+				"REPOSITORY=o/r", "HEAD_SHA="+head, "SENT="+filepath.Join(dir, "sent"), "COMMENTS="+filepath.Join(dir, "comments.json"))
 			out, err := cmd.CombinedOutput()
 			if (err != nil) != tt.fails {
 				t.Fatalf("got %v, want a failure: %v\n%s", err, tt.fails, out)
@@ -82,11 +86,22 @@ const fakeGH = `#!/bin/sh
 case "$*" in
 "api repos/o/r/pulls/7 --jq .head.sha") echo 1111111111111111111111111111111111111111 ;;
 "api repos/o/r/pulls/"*) echo 2222222222222222222222222222222222222222 ;;
-"api --paginate repos/o/r/issues/7/comments"*) if [ "$MINE" = true ]; then echo 42; echo 43; fi ;;
+"api --paginate repos/o/r/issues/7/comments"*) jq -r "$5" <"$COMMENTS" ;;
 "api --method "*) { echo "$3 $4"; cat "$6"; } >"$SENT" ;;
 *) echo "gh $*" >&2; exit 1 ;;
 esac
 `
+
+// The comments of the pull request: others that look like ours, and ours.
+const (
+	theirComments = `
+{"id": 39, "user": {"login": "github-actions[bot]"}, "body": "<!-- policypin:. -->\nanother one of ours"},
+{"id": 40, "user": {"login": "github-actions[bot]"}, "body": "says\n<!-- policypin:fork -->"},
+{"id": 41, "user": {"login": "mallory"}, "body": "<!-- policypin:fork -->\nmine"}`
+	ourComment = `,
+{"id": 42, "user": {"login": "github-actions[bot]"}, "body": "<!-- policypin:fork -->\nours"},
+{"id": 43, "user": {"login": "github-actions[bot]"}, "body": "<!-- policypin:fork -->\na second one"}`
+)
 
 // checkFenced reads the comment that was sent: what the fork said is inside one
 // fence, and small enough for GitHub.
