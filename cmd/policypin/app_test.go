@@ -131,7 +131,7 @@ func TestStrayArgumentsAreRefused(t *testing.T) {
 		{[]string{"diff", "a", "b", "c"}, `unexpected argument "c"`},
 		{[]string{"diff", "--staged", "a", "b"}, "--staged and a second state exclude each other"},
 		{[]string{"validate", "--staged", "--rev", "x"}, "--staged and --rev exclude each other"},
-		{[]string{"validate", "--format", "xml"}, `invalid value "xml" for flag -format: must be text or json`},
+		{[]string{"validate", "--format", "xml"}, `invalid value "xml" for flag -format: must be text, json, github, sarif or junit`},
 		{[]string{"versions", "show", "agents"}, "missing argument VERSION"},
 		{[]string{"versions", "list", "--limit", "0", "x"}, "--limit is 0, not 1 to 100"},
 		{[]string{"versions", "list", "--after", "a", "--before", "b", "x"}, "--after and --before exclude each other"},
