@@ -40,7 +40,7 @@ func TestForkCommentTreatsTheReportAsData(t *testing.T) {
 		{"two lines", "7\n8\n", "all is well\n", false, "", false},
 		{"nothing", "", "all is well\n", false, "", true},
 	}
-	script := forkScript(t)
+	script := scriptOf(t, "examples/workflows/fork-comment.yml", "comment")
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -129,15 +129,16 @@ func checkFenced(t *testing.T, body string) {
 	}
 }
 
-func forkScript(t *testing.T) string {
+// scriptOf returns the only script of a job.
+func scriptOf(t *testing.T, workflow, job string) string {
 	t.Helper()
-	w, _ := actionlint.Parse(workflows(t)["examples/workflows/fork-comment.yml"])
-	for _, step := range w.Jobs["comment"].Steps {
+	w, _ := actionlint.Parse(workflows(t)[workflow])
+	for _, step := range w.Jobs[job].Steps {
 		if e, ok := step.Exec.(*actionlint.ExecRun); ok {
 			return e.Run.Value
 		}
 	}
-	t.Fatal("fork-comment.yml has no script")
+	t.Fatalf("%s has no script", workflow)
 	return ""
 }
 
