@@ -1,5 +1,5 @@
-// Package schema holds the JSON Schemas (draft 7) of the project file and of
-// manifests, for editors. policypin itself reads these files more strictly than
+// Package schema holds the JSON Schemas (draft 7) of the project file, of
+// manifests and of test files, for editors. policypin itself reads these files more strictly than
 // a JSON Schema can say; a test in package manifest keeps the two equal in what
 // keys there are and which of them are required.
 package schema

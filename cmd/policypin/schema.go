@@ -129,13 +129,13 @@ func writeSchema(dir string, f file, force bool) (written bool, err error) {
 }
 
 func schemaPrintCommand(w *world) *cli.Command {
-	kinds := map[string][]byte{"project": schema.Project, "policy-set": schema.PolicySet}
+	kinds := map[string][]byte{"project": schema.Project, "policy-set": schema.PolicySet, "policy-test": schema.PolicyTest}
 	return &cli.Command{
 		Name:      "print",
 		Usage:     "print the JSON Schema of a kind of file",
-		ArgsUsage: "project|policy-set",
+		ArgsUsage: "project|policy-set|policy-test",
 		Description: help{
-			text: `Prints the JSON Schema of policypin.yaml or of manifests, for editors. validate
+			text: `Prints the JSON Schema of policypin.yaml, manifests or tests, for editors. validate
 knows more rules than a JSON Schema can say.`,
 			examples: []string{"policypin schema print policy-set > policy-set.schema.json"},
 			statuses: []int{statusOK, statusUsage},
@@ -147,7 +147,7 @@ knows more rules than a JSON Schema can say.`,
 			}
 			text, ok := kinds[args[0]]
 			if !ok {
-				return &usage{msg: fmt.Sprintf("no JSON Schema of %q", args[0]), hint: "there is one of project and one of policy-set"}
+				return &usage{msg: fmt.Sprintf("no JSON Schema of %q", args[0]), hint: "there is one of project, of policy-set and of policy-test"}
 			}
 			_, err = w.stdout.Write(text)
 			return err
