@@ -248,7 +248,7 @@ func (h *history) treeOf(ctx context.Context, commit gitstore.Hash, dir string) 
 		}
 		return nil, fmt.Errorf("reading commit %s: %w", commit.Short(), err)
 	}
-	tree, _, err := manifest.Load(fsys)
+	tree, _, err := manifest.LoadSets(fsys)
 	if err != nil {
 		if isNotExist(err) {
 			return nil, nil

@@ -90,7 +90,7 @@ func (c *Chain) load(ctx context.Context, commit gitstore.Hash, dir string) (*ma
 		return nil, nil, p.err
 	}
 	var problems diag.List
-	p.tree, problems, p.err = manifest.Load(files)
+	p.tree, problems, p.err = manifest.LoadSets(files)
 	for _, problem := range problems {
 		if file := problem.Position.File; problem.Severity == diag.Error && p.bad[file] == "" {
 			p.bad[file] = problem.String()
