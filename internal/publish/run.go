@@ -110,6 +110,7 @@ func (r *run) count(f func(*Created)) {
 // Publish makes the zone agree with the commit and pins it. The error is a
 // [diag.List], a [Refusals], or an [Incomplete] that says what is done.
 func Publish(ctx context.Context, c *keycard.Client, src Source, opts Options) (*Receipt, error) {
+	opts.Merged = false // nothing is published as if
 	h, err := loadCommit(ctx, src, opts)
 	if err != nil {
 		return nil, err
