@@ -32,7 +32,7 @@ var statusMeaning = map[int]string{
 	statusOK:          "done, or nothing to do",
 	statusFailed:      "the operation failed: Git, network, service, files",
 	statusUsage:       "the command line is wrong",
-	statusProblems:    "the files have problems; they were printed",
+	statusProblems:    "the files have problems, or a test failed; they were printed",
 	statusChanges:     "there are changes, with --exit-code",
 	statusRefused:     "refused by a guard",
 	statusInterrupted: "interrupted",
@@ -107,7 +107,7 @@ var advice = []struct {
 	{zone.ErrNewerFormat, statusFailed, "update policypin"},
 
 	{importer.ErrNoSet, statusFailed, "policypin versions list lists the policy sets"},
-	{publish.ErrNoPin, statusFailed, "policypin log lists the pins"},
+	{publish.ErrNoPin, statusFailed, "policypin log lists the pins of a target; --target names another one"},
 	{publish.ErrPlanFile, statusUsage, "write one with policypin plan --out FILE"},
 }
 
