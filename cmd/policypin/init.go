@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/policypin/policypin/gitstore"
 	"github.com/policypin/policypin/internal/keycard"
 	"github.com/policypin/policypin/internal/report"
 	"github.com/policypin/policypin/internal/zone"
@@ -60,11 +61,23 @@ never overwrites: a file that exists is kept, and a project that exists is left 
 				return report.JSON(w.stdout, doc)
 			}
 			if len(doc.Written) > 0 {
-				defer w.say("next: policypin validate, then commit the files")
+				defer w.say("next: %spolicypin validate, then commit the files", w.gitInit(dir))
 			}
 			return report.ScaffoldText(w.stdout, doc)
 		},
 	}
+}
+
+// gitInit is the step that a folder outside Git needs first.
+func (w *world) gitInit(dir string) string {
+	repo, err := gitstore.Open(dir, w.getenv)
+	if errors.Is(err, gitstore.ErrNoRepository) {
+		return "git init, "
+	}
+	if err == nil {
+		repo.Close()
+	}
+	return ""
 }
 
 // resolvePath is name as seen from dir.
