@@ -63,7 +63,7 @@ var hostile = []string{
 	"\u202e", "\u2066", "\u200b", "\ufeff", "\u2028", "\x1b[31m", "\x00", "\xff", "\t", " ", "  ", "\u00a0",
 	"::error::x", "##[error]x", "::stop-commands::x", "%0A", "{0}",
 	"deadbeef", "0123456789abcdef0123456789abcdef01234567", "&lt;", "&#64;team", "&nbsp;", `"`, `"quoted text`, "'", "(", ")", ":", ";", "1.", "2)", "- [ ] x", "+", "#", "##",
-	"agents", "finance-read", "permit(principal, action, resource);", "a", "v3", "→", "…",
+	"00", "agents", "finance-read", "permit(principal, action, resource);", "a", "v3", "→", "…",
 }
 
 // A generator makes values out of hostile pieces.
@@ -156,7 +156,7 @@ func (g generator) plan(entries int) *publish.Plan {
 // Whatever a comment holds, the page fits, is balanced, and has no markup but
 // ours.
 func TestMarkdownOfHostileText(t *testing.T) {
-	rounds := 250
+	rounds := 120
 	if testing.Short() {
 		rounds = 50
 	}
@@ -174,7 +174,7 @@ func TestMarkdownOfHostileText(t *testing.T) {
 // The same for what no pull request should have, and for the full report.
 func TestMarkdownOfManyChanges(t *testing.T) {
 	for seed, tt := range []struct{ budget, entries int }{
-		{MinBudget, 2000}, {CommentBudget, 10_000}, {SummaryBudget, 2000}, {100 << 20, 500},
+		{MinBudget, 300}, {CommentBudget, 10_000}, {SummaryBudget, 1000}, {100 << 20, 300},
 	} {
 		budget := tt.budget
 		g := generator{rand.New(rand.NewPCG(uint64(seed), 11))}
@@ -331,4 +331,38 @@ func harmless(t *testing.T, page string, budget int) bool {
 		bad("%d details are open at the end, which is %q", open, last)
 	}
 	return ok
+}
+
+// FuzzMarkdown puts one text everywhere.
+func FuzzMarkdown(f *testing.F) {
+	for _, text := range hostile {
+		f.Add(text)
+		f.Add("a" + text + "b " + text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > 500 {
+			return // longer ones are slow to read back, and the tests above have them
+		}
+		change := []manifest.Change{{Field: text, From: text, To: text}}
+		c := Comment{
+			Project: text, Target: text, Tool: text, Command: text, Full: text, Notes: []string{text},
+			Base: Side{Name: text}, Head: Side{Commit: text},
+			Problems: diag.List{{Position: diag.Position{File: text}, Rule: text, Message: text, Fix: text}},
+			Diff: &manifest.Diff{Project: change, Sets: []manifest.SetDiff{{
+				Name: text, Was: text, Kind: manifest.Changed, Fields: change, Entries: []manifest.EntryDiff{
+					{Policy: text, Was: text, Kind: manifest.Changed, Fields: change, FromText: text, ToText: text + "\n" + text, FromFile: text, ToFile: text},
+				},
+			}}},
+			Drift: &publish.Drift{Target: text, Drifted: true, Findings: []publish.Finding{{Kind: text, Set: text, Message: text}}},
+			Plan: &publish.Plan{
+				Target: text, ZoneID: text, Digest: text, Notes: []string{text}, Steps: []publish.Step{{Text: text}},
+				Sets:     []publish.SetPlan{{Name: text, Action: publish.Superseded, Reason: text, SetDigest: text}},
+				Activate: &publish.Activation{Set: text, ReplacesVersionID: text, ReplacesSet: text},
+				Refusals: publish.Refusals{{Message: text, Hint: text}},
+			},
+		}
+		harmless(t, render(t, c, MinBudget), MinBudget)
+		c.Problems = nil
+		harmless(t, render(t, c, CommentBudget), CommentBudget)
+	})
 }

@@ -131,7 +131,7 @@ func (c clip) prose(text string) string {
 			end++ // permit() is one word
 		}
 		tail := word[end:]
-		first := b.Len() == 0 && tail != "" // a number could begin a list
+		first := b.Len() == 0 // where a number could begin a list
 		switch word = word[:end]; {
 		case word == "":
 		case plainWord.MatchString(word) && !hashLike.MatchString(word) && !(first && word[0] <= '9'):
