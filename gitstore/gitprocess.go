@@ -67,7 +67,7 @@ var emptyBlob = Hash{
 func (r *Repo) listFiles(name, dir string, why *specialIndexError) (*index, error) {
 	g := gitProcess{r.gitDir, r.root}
 	env := []string{"GIT_INDEX_FILE=" + name, "GIT_LITERAL_PATHSPECS=1"}
-	out, err := g.run(nil, env, "ls-files", "--stage", "-z", "--full-name", "--", dir)
+	out, err := g.run(nil, env, "ls-files", "-t", "--stage", "-z", "--full-name", "--", dir)
 	if errors.Is(err, exec.ErrNotFound) {
 		return nil, fmt.Errorf("%w: %w; or install git", ErrUnsupported, why)
 	}
@@ -93,12 +93,12 @@ func (r *Repo) listFiles(name, dir string, why *specialIndexError) (*index, erro
 	return x, nil
 }
 
-// parseStaged reads "mode id stage<TAB>path".
+// parseStaged reads "tag mode id stage<TAB>path".
 func parseStaged(line string) (indexEntry, error) {
 	var e indexEntry
-	var mode, id string
+	var tag, mode, id string
 	fields, path, ok := strings.Cut(line, "\t")
-	if _, err := fmt.Sscanf(fields, "%s %s %d", &mode, &id, &e.stage); err != nil || !ok {
+	if _, err := fmt.Sscanf(fields, "%s %s %s %d", &tag, &mode, &id, &e.stage); err != nil || !ok {
 		return e, fmt.Errorf("git ls-files printed %q", clip(line))
 	}
 	var err error
@@ -106,7 +106,7 @@ func parseStaged(line string) (indexEntry, error) {
 		return e, err
 	}
 	e.hash, err = ParseHash(id)
-	e.path = path
+	e.path, e.skip = path, tag == "S"
 	return e, err
 }
 

@@ -43,15 +43,25 @@ func (r *Repo) indexFile() string {
 	return absIn(r.gitDir, name)
 }
 
-// readIndex reads the entries under dir. A missing index is empty.
+// readIndex reads the entries under dir, as they could be committed. A missing
+// index is empty.
 func (r *Repo) readIndex(dir string) (*indexListing, error) {
+	x, err := r.loadIndex(dir)
+	if err != nil {
+		return nil, err
+	}
+	return x.merged()
+}
+
+// loadIndex reads the entries under dir. A missing index is empty.
+func (r *Repo) loadIndex(dir string) (*index, error) {
 	if err := validDir("open", dir); err != nil {
 		return nil, err
 	}
 	name := r.indexFile()
 	info, err := os.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &indexListing{}, nil
+		return &index{}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -70,7 +80,7 @@ func (r *Repo) readIndex(dir string) (*indexListing, error) {
 	if err != nil {
 		return nil, fmt.Errorf("index %s: %w", name, err)
 	}
-	return x.merged()
+	return x, nil
 }
 
 // An index is what was read of an index file.
@@ -84,7 +94,8 @@ type indexEntry struct {
 	path  string
 	mode  entryMode
 	hash  Hash
-	stage int // 0, or 1 to 3 for the sides of a conflict
+	stage int  // 0, or 1 to 3 for the sides of a conflict
+	skip  bool // a sparse checkout leaves it out of the work tree
 }
 
 // maxConflictNames is how many unmerged paths an error names.

@@ -82,6 +82,7 @@ type indexReader struct {
 const (
 	flagExtended    = 0x4000
 	flagIntentToAdd = 0x2000 // in the extended flags
+	flagSkip        = 0x4000 // in the extended flags: skip-worktree
 )
 
 // entry reads one entry. Its stat fields come first and don't matter here.
@@ -93,12 +94,13 @@ func (r *indexReader) entry() error {
 	mode := entryMode(binary.BigEndian.Uint32(r.rest[modeAt:]))
 	flags := binary.BigEndian.Uint16(r.rest[flagsAt:])
 	hash := Hash(r.rest[hashAt:flagsAt])
-	at, intent := fixedBytes, false
+	at, intent, skip := fixedBytes, false, false
 	if r.version >= 3 && flags&flagExtended != 0 {
 		if len(r.rest) < at+2 {
 			return errIndexEnds
 		}
-		intent = binary.BigEndian.Uint16(r.rest[at:])&flagIntentToAdd != 0
+		extended := binary.BigEndian.Uint16(r.rest[at:])
+		intent, skip = extended&flagIntentToAdd != 0, extended&flagSkip != 0
 		at += 2
 	}
 	path, next, err := r.entryPath(at)
@@ -115,7 +117,7 @@ func (r *indexReader) entry() error {
 	if intent || len(path) < len(r.prefix) || string(path[:len(r.prefix)]) != r.prefix {
 		return nil
 	}
-	e := indexEntry{path: string(path), hash: hash, stage: stage}
+	e := indexEntry{path: string(path), hash: hash, stage: stage, skip: skip}
 	if e.mode, err = normalMode(mode); err != nil || e.mode == modeTree {
 		return fmt.Errorf("index is malformed: %q has mode %o", path, mode)
 	}

@@ -11,7 +11,9 @@ import (
 // WorkTree returns the files under dir as they are on disk. Symbolic links are
 // followed as long as they stay in the work tree; one that leads out of it, or
 // to a device or a pipe, is listed and can't be opened. Entries named .git are
-// not shown. The error wraps [fs.ErrNotExist] if there is no such folder.
+// not shown. What a sparse checkout leaves out is as it is staged: to git it is
+// there and unchanged. The error wraps [fs.ErrNotExist] if there is no such
+// folder.
 func (r *Repo) WorkTree(dir string) (fs.FS, error) {
 	if r.root == "" {
 		return nil, fmt.Errorf("%s has no work tree", r.gitDir)
@@ -26,8 +28,11 @@ func (r *Repo) WorkTree(dir string) (fs.FS, error) {
 	r.roots.Lock()
 	r.roots.open = append(r.roots.open, root)
 	r.roots.Unlock()
-	fsys := diskFS{root.FS(), "."}
-	return fsys.Sub(dir)
+	fsys, err := diskFS{root.FS(), "."}.Sub(dir)
+	if err != nil {
+		return nil, err
+	}
+	return r.withSkipped(fsys, dir)
 }
 
 // A diskFS is a folder of the work tree. Names are resolved from the top of
