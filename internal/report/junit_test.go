@@ -134,7 +134,7 @@ func TestProblemsAsJUnit(t *testing.T) {
 	for seed := range uint64(100) {
 		g := generator{rand.New(rand.NewPCG(seed, 5))}
 		b.Reset()
-		if err := ProblemsJUnit(&b, nil, g.comment(1).Problems, g.text()); err != nil {
+		if err := ProblemsJUnit(&b, nil, g.problems(10), g.text()); err != nil {
 			t.Fatal(err)
 		}
 		validJUnit(t, b.String())
@@ -159,7 +159,7 @@ func TestAnnotations(t *testing.T) {
 	}
 	for seed := range uint64(100) {
 		g := generator{rand.New(rand.NewPCG(seed, 9))}
-		list := g.comment(1).Problems
+		list := g.problems(10)
 		b.Reset()
 		if err := GitHub(&b, list, g.text()); err != nil {
 			t.Fatal(err)

@@ -92,17 +92,23 @@ func (g generator) changes(most int) []manifest.Change {
 	return list
 }
 
+func (g generator) problems(most int) diag.List {
+	var list diag.List
+	for range g.IntN(1 + g.IntN(most)) {
+		list.Add(diag.Problem{
+			Position: diag.Position{File: g.text(), Line: g.IntN(3), Column: g.IntN(3)},
+			Severity: diag.Severity(g.IntN(2)), Rule: g.text(), Message: g.text(), Fix: g.text(),
+		})
+	}
+	return list
+}
+
 func (g generator) comment(entries int) Comment {
 	c := Comment{
 		Project: g.text(), Target: g.text(), Tool: g.text(), Command: g.text(), Full: g.text(), OnMerge: g.IntN(2) == 0,
 		Base: Side{Name: g.text()}, Head: Side{Name: g.text(), Commit: strings.Repeat("0a", 20)},
 	}
-	for range g.IntN(1 + g.IntN(200)) {
-		c.Problems.Add(diag.Problem{
-			Position: diag.Position{File: g.text(), Line: g.IntN(3), Column: g.IntN(3)},
-			Severity: diag.Severity(g.IntN(2)), Rule: g.text(), Message: g.text(), Fix: g.text(),
-		})
-	}
+	c.Problems = g.problems(200)
 	for range g.IntN(1 + g.IntN(30)) {
 		c.Notes = append(c.Notes, g.text())
 	}

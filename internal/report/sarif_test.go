@@ -91,8 +91,7 @@ func TestSARIF(t *testing.T) {
 	}
 	for seed := range uint64(100) {
 		g := generator{rand.New(rand.NewPCG(seed, 3))}
-		c := g.comment(1)
-		validSARIF(t, schema, c.Problems, g.text())
+		validSARIF(t, schema, g.problems(10), g.text())
 	}
 }
 
