@@ -44,8 +44,11 @@ type action struct {
 
 	notes   []ghaction.Annotation
 	outputs map[string]string
-	comment *report.Comment // nil if nothing was compared or planned
-	summary []string        // further parts of the summary, Markdown
+	comment *report.Comment // what was found so far; nil if nothing was looked at
+	// complete tells that comment is the whole result of a check. What broke off
+	// in between must not replace what an earlier run has said.
+	complete bool
+	summary  []string // further parts of the summary, Markdown
 	// proposal is what the event compares; its base is read until the end.
 	proposal    *proposal
 	diffCommand string // writes what the comment says about the change alone
@@ -73,13 +76,16 @@ func runAction(ctx context.Context, outer *world) error {
 }
 
 func (a *action) run(ctx context.Context) error {
-	// Before anything else is printed.
-	for _, name := range secretVariables {
-		a.log.Mask(a.getenv(name))
+	// Before anything else is printed. Only a runner takes a secret in the log for
+	// what is to be hidden.
+	masked := append([]string{"INPUT_TOKEN"}, secretVariables...)
+	for _, name := range masked {
+		secret := a.getenv(name)
+		a.secrets.Add(secret)
+		if a.getenv("GITHUB_ACTIONS") == "true" {
+			a.log.Mask(secret)
+		}
 	}
-	token := a.getenv("INPUT_TOKEN")
-	a.secrets.Add(token)
-	a.log.Mask(token)
 
 	var err error
 	if a.in, err = readInputs(a.getenv); err != nil {

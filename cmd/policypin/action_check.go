@@ -97,7 +97,7 @@ func (a *action) check(ctx context.Context) error {
 	a.comment = c
 	red := a.problems(p, tree, problems)
 	if p.repo == nil {
-		return red
+		return red // nothing was compared, so the comment, if there is one, stays
 	}
 	if err := a.compare(ctx, p, &side{label: "HEAD", fsys: fsys, commit: head}); err != nil {
 		return err
@@ -109,12 +109,13 @@ func (a *action) check(ctx context.Context) error {
 		}
 		a.diffCommand, c.Command = page.Command, page.Command
 	}
-	if len(tree.Sets) == 1 {
+	if tree != nil && len(tree.Sets) == 1 {
 		if d, err := tree.Digest(tree.Sets[0]); err == nil {
 			a.outputs["set-digest"] = d.String()
 		}
 	}
 	if problems.Err() != nil || tree == nil {
+		a.complete = true
 		return red // such a commit can't be planned
 	}
 	t, known := a.pickTarget(tree.Project)
@@ -125,6 +126,7 @@ func (a *action) check(ctx context.Context) error {
 		return err
 	default:
 		a.say("no target: nothing is planned; name one with the input target")
+		a.complete = true
 		return red
 	}
 	src := publish.Source{Repo: p.repo, Commit: head, Dir: p.rel, Target: t.Name}
@@ -132,7 +134,7 @@ func (a *action) check(ctx context.Context) error {
 	if plan == nil {
 		return err
 	}
-	c.Plan, c.Target = plan, t.Name
+	c.Plan, c.Target, a.complete = plan, t.Name, true
 	if a.proposal != nil && c.Drift == nil {
 		flags := planOptions{publishOptions: a.publishFlags(), offline: !a.in.online, base: a.proposal.base.commit.String()}
 		again, err := planComment(a.world, plan, flags)
@@ -171,7 +173,7 @@ func (a *action) compare(ctx context.Context, p *project, head *side) error {
 				base.Short())
 		}
 	}
-	made, err := a.propose(ctx, p, base, head)
+	made, err := a.propose(ctx, p, a.zoneFlags().origin.remote, base, head)
 	if err != nil {
 		return err
 	}
@@ -213,7 +215,7 @@ func (a *action) planCommit(ctx context.Context, p *project, t manifest.Target, 
 		return nil, err
 	}
 	opts.Merged = merged
-	if src.Origin, err = a.origin(p, t, originChoice{}); err != nil {
+	if src.Origin, err = a.origin(p, t, flags.origin); err != nil {
 		return nil, err
 	}
 	defer src.Origin.Close()

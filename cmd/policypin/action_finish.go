@@ -61,7 +61,7 @@ func (a *action) render(c report.Comment, budget int, full string) (string, erro
 // a notice: a fork's token may not write, and the check is none the worse.
 func (a *action) postComment(ctx context.Context) {
 	pr := a.event.PullRequest
-	if !a.in.comment || a.comment == nil || pr == nil || a.runner.EventName != ghaction.PullRequestEvent {
+	if !a.in.comment || !a.complete || pr == nil || a.runner.EventName != ghaction.PullRequestEvent {
 		return
 	}
 	c := *a.comment
@@ -99,20 +99,17 @@ func (a *action) postComment(ctx context.Context) {
 func (a *action) writeSummary() error {
 	room := a.runner.SummaryRoom()
 	parts := slices.Clone(a.summary)
+	for _, n := range a.notes {
+		if n.Level == ghaction.Error && n.Rank == rankRun && (a.comment == nil || a.comment.Plan == nil) {
+			parts = append(parts, "### policypin\n\n"+ghaction.Fence(n.Message+"\n"))
+		}
+	}
 	if a.comment != nil {
 		text, err := a.render(*a.comment, min(room, report.SummaryBudget), "")
 		if err != nil {
 			return err
 		}
 		parts = append(parts, text)
-	}
-	if len(parts) == 0 {
-		for _, n := range a.notes {
-			if n.Level == ghaction.Error {
-				parts = append(parts, "## policypin\n\n"+ghaction.Fence(n.Message+"\n"))
-				break
-			}
-		}
 	}
 	text := a.secrets.String(strings.Join(parts, "\n"))
 	if text == "" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/policypin/policypin/gitstore"
 	"github.com/policypin/policypin/internal/ghaction"
 	"github.com/policypin/policypin/internal/publish"
 	"github.com/policypin/policypin/internal/report"
@@ -17,8 +18,31 @@ func (a *action) publishFlags() publishOptions {
 	return publishOptions{
 		rev: "HEAD", activate: a.in.activate, behindTip: a.in.behindTip, replaceActive: a.in.replaceActive,
 		approve: *cli.NewStringSlice(a.in.approve...), adopt: *cli.NewStringSlice(a.in.adopt...),
-		zoneOptions: zoneOptions{apiURL: a.in.apiURL},
+		zoneOptions: a.zoneFlags(),
 	}
+}
+
+// zoneFlags say where zone and pins are. A checkout with an SSH key leaves a
+// remote that a container can't reach; the server's own address takes the token.
+func (a *action) zoneFlags() zoneOptions {
+	opts := zoneOptions{apiURL: a.in.apiURL}
+	if a.in.target == localTarget || a.runner.Repository == "" || a.in.token == "" {
+		return opts
+	}
+	p, err := a.findProject()
+	if err != nil || p.repo == nil {
+		return opts
+	}
+	defer p.close()
+	origin, err := p.repo.Remote(gitstore.RemoteOptions{})
+	if err != nil {
+		return opts
+	}
+	defer origin.Close()
+	if strings.HasPrefix(origin.Name(), "origin (ssh:") {
+		opts.origin.remote = a.runner.ServerURL + "/" + a.runner.Repository
+	}
+	return opts
 }
 
 // nameTarget makes commands take the target that this run picked.
@@ -118,7 +142,7 @@ func (a *action) drift(ctx context.Context) error {
 	if err := a.nameTarget(); err != nil {
 		return err
 	}
-	d, err := findDrift(ctx, a.world, driftOptions{zoneOptions: zoneOptions{apiURL: a.in.apiURL}})
+	d, err := findDrift(ctx, a.world, driftOptions{zoneOptions: a.zoneFlags()})
 	if err != nil {
 		return err
 	}

@@ -26,11 +26,12 @@ func (p *proposal) close() {
 	}
 }
 
-// propose compares a commit with its base. The caller closes the result.
-func (w *world) propose(ctx context.Context, p *project, base gitstore.Hash, head *side) (*proposal, error) {
+// propose compares a commit with its base, which the remote has if the clone
+// hasn't. The caller closes the result.
+func (w *world) propose(ctx context.Context, p *project, remote string, base gitstore.Hash, head *side) (*proposal, error) {
 	made := &proposal{base: &side{label: base.Short(), commit: base}, head: head}
 	var err error
-	if made.base.fsys, err = w.baseTree(ctx, p, made); err != nil {
+	if made.base.fsys, err = w.baseTree(ctx, p, remote, made); err != nil {
 		made.close()
 		return nil, fmt.Errorf("reading the base %s: %w", base.Short(), err)
 	}
@@ -43,12 +44,12 @@ func (w *world) propose(ctx context.Context, p *project, base gitstore.Hash, hea
 
 // baseTree is the project in the base, which a checkout of depth 1 lacks: it is
 // fetched into a temporary store then. nil means that the project wasn't there.
-func (w *world) baseTree(ctx context.Context, p *project, made *proposal) (fs.FS, error) {
+func (w *world) baseTree(ctx context.Context, p *project, remote string, made *proposal) (fs.FS, error) {
 	commit := made.base.commit
 	fsys, err := p.repo.TreeAt(commit, p.rel)
 	if errors.Is(err, gitstore.ErrNoRevision) {
 		var origin gitstore.Origin
-		origin, err = p.repo.Remote(gitstore.RemoteOptions{Getenv: w.getenv, Progress: func(text string) { w.say("%s", report.Clean(text)) }})
+		origin, err = p.repo.Remote(gitstore.RemoteOptions{Name: remote, Getenv: w.getenv, Progress: func(text string) { w.say("%s", report.Clean(text)) }})
 		if err != nil {
 			return nil, err
 		}
@@ -108,7 +109,7 @@ func proposed(ctx context.Context, w *world, opts planOptions, c *report.Comment
 	if _, c.Problems, err = manifest.Load(fsys); err != nil {
 		return err
 	}
-	made, err := w.propose(ctx, p.project, base, &side{label: "HEAD", fsys: fsys, commit: p.commit})
+	made, err := w.propose(ctx, p.project, opts.origin.remote, base, &side{label: "HEAD", fsys: fsys, commit: p.commit})
 	if err != nil {
 		return err
 	}

@@ -427,6 +427,69 @@ func TestActionFailures(t *testing.T) {
 	}
 }
 
+// Guards that refuse make a check red, unless they shouldn't.
+func TestActionGates(t *testing.T) {
+	t.Parallel()
+	moved := strings.Replace(project(t)["policypin.yaml"], "zone_prd", "zone_evil", 1)
+	j := newJob(t, map[string]string{"policypin.yaml": moved})
+	zone := j.world.serve()
+	j.world.git("checkout", "-q", "main")
+	j.world.mustPublish(env(zone.url))
+	j.pull("pull_request")
+	s := j.run()
+	if ours := j.hub.ours(); s.status != 5 || !s.has("error", "zone_id") || len(ours) != 1 || !strings.Contains(ours[0], "refused") || !strings.Contains(ours[0], "zone_evil") {
+		t.Errorf("got %q; %s", ours, s)
+	}
+	j.env["INPUT_FAIL-ON"] = "problems"
+	if s = j.run(); s.status != 0 || !s.has("warning", "zone_id") || s.has("error", "") {
+		t.Errorf("got %s", s)
+	}
+}
+
+// With credentials, a pull request can be planned with the zone, which is also
+// looked at for drift.
+func TestActionOnline(t *testing.T) {
+	t.Parallel()
+	j := newJob(t, agentChange)
+	zone := j.world.serve()
+	j.world.git("checkout", "-q", "main")
+	j.world.mustPublish(env(zone.url))
+	j.pull("pull_request")
+	j.env["KEYCARD_API_TOKEN"], j.env["INPUT_API-URL"], j.env["INPUT_ONLINE"] = token, zone.url, "true"
+	s := j.run()
+	ours := j.hub.ours()
+	if s.status != 0 || len(s.outputs["plan-digest"]) != 64 || len(ours) != 1 {
+		t.Fatalf("got %q; %s", ours, s)
+	}
+	if !strings.Contains(ours[0], "v2 on merge") || !strings.Contains(ours[0], s.outputs["plan-digest"]) || !strings.Contains(strings.ToLower(ours[0]), "activated-elsewhere") {
+		t.Errorf("got comment\n%s", ours[0])
+	}
+
+	// The zone can't be asked: that is red, and what the comment said stays.
+	j.env["INPUT_API-URL"] = "http://127.0.0.1:1"
+	j.hub.writes = nil
+	if s = j.run(); s.status != 1 || len(j.hub.writes) != 0 || !strings.Contains(s.summary, "127.0.0.1:1") {
+		t.Errorf("got writes %q, summary %s; %s", j.hub.writes, s.summary, s)
+	}
+}
+
+// A checkout with an SSH key leaves a remote that a container can't reach.
+func TestActionAfterACheckoutOverSSH(t *testing.T) {
+	t.Parallel()
+	j := newJob(t, agentChange)
+	j.pull("pull_request")
+	gittest.Git(t, j.workspace(), "remote", "set-url", "origin", "git@github.invalid:acme/policies.git")
+	if err := os.MkdirAll(filepath.Join(j.world.dir, "git", "acme"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(j.world.remote(), filepath.Join(j.world.dir, "git", "acme", "policies")); err != nil {
+		t.Fatal(err)
+	}
+	if s := j.run(); s.status != 0 || s.outputs["changed"] != "true" || s.outputs["plan"] == "" {
+		t.Errorf("got %s", s)
+	}
+}
+
 // The runner of long ago, or none: files are missing, and nothing panics.
 func TestActionWithoutRunnerFiles(t *testing.T) {
 	t.Parallel()
