@@ -1,0 +1,233 @@
+package cedar
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/cedar-policy/cedar-go/types"
+	"github.com/cedar-policy/cedar-go/x/exp/ast"
+	"github.com/cedar-policy/cedar-go/x/exp/schema/resolved"
+)
+
+// A Survey knows what some policies ask about the requests of one environment,
+// and has representatives for what can be answered. Each term is one thing that
+// is asked, such as the principal's id, one attribute, or whether one entity is
+// among the ancestors of another; a request is a choice of one value per term.
+//
+// Where Open is empty, the representatives are complete: for every request that
+// the schema allows there is a choice for which each of the policies comes to
+// the same result, errors included. docs/design has the argument.
+type Survey struct {
+	Open []Open
+
+	schema *Schema
+	env    Environment
+	terms  []term
+	roots  map[string]*slot // principal, resource and context
+	uids   map[string]*subject
+}
+
+// A subject is the principal or the resource.
+type subject struct {
+	uid   *slot
+	above map[types.EntityUID]mention
+}
+
+// A mention is the set of policies that ask something, by number.
+type mention map[int]bool
+
+// A slot is an attribute, or the id of a subject, with what is asked about it.
+type slot struct {
+	want     resolved.IsType
+	optional bool
+	by       mention
+	ordered  bool                   // compared by < and the like
+	kids     map[types.String]*slot // of a record
+	values   map[string]types.Value // that a scalar is compared with, by their text
+	elements map[string]types.Value // that a set is asked for
+	elemBy   map[string]mention     // who asks
+	more     mention                // who asks whether a set has other elements
+	links    map[*slot]bool         // other slots that this one is compared with
+}
+
+// Survey looks at the policies that concern the environment; the numbers of
+// terms and policies are those of the list.
+func (s *Schema) Survey(env Environment, policies []*Policy) *Survey {
+	v := &Survey{schema: s, env: env, roots: map[string]*slot{}, uids: map[string]*subject{}}
+	uid := env.Action.engine()
+	v.roots["context"] = &slot{want: s.resolved.Actions[uid].AppliesTo.Context, by: mention{}}
+	for name, kind := range map[string]string{"principal": env.Principal, "resource": env.Resource} {
+		t := types.EntityType(kind)
+		v.roots[name] = &slot{want: s.resolved.Entities[t].Shape, by: mention{}}
+		v.uids[name] = &subject{uid: &slot{want: resolved.EntityType(t), by: mention{}}, above: map[types.EntityUID]mention{}}
+	}
+	for i, p := range policies {
+		if s.Concerns(p, env) {
+			v.read(i, p)
+		}
+	}
+	if env.Principal == env.Resource && len(policies) > 0 {
+		v.Open = append(v.Open, Open{Reason: "principal and resource of type " + env.Principal + " can be one entity"})
+	}
+	v.list()
+	return v
+}
+
+// A reader reads one policy.
+type reader struct {
+	*Survey
+	policy *Policy
+	number int
+}
+
+func (v *Survey) read(number int, p *Policy) {
+	r := &reader{v, p, number}
+	r.scope("principal", p.ast.Principal)
+	r.scope("resource", p.ast.Resource)
+	var at []*span
+	if statements, err := p.statements(sourceLimits); err == nil && p.index < len(statements) {
+		at = statements[p.index].conditions
+	}
+	for i, c := range p.ast.Conditions {
+		var place *span
+		if i < len(at) {
+			place = at[i]
+		}
+		r.condition(c.Body, place)
+	}
+}
+
+func (r *reader) scope(name string, scope ast.IsScopeNode) {
+	switch scope := scope.(type) {
+	case ast.ScopeTypeEq:
+		r.constant(r.uids[name].uid, scope.Entity)
+	case ast.ScopeTypeIn:
+		r.in(name, scope.Entity)
+	case ast.ScopeTypeIsIn:
+		r.in(name, scope.Entity)
+	}
+}
+
+// in notes that a subject may be an entity or in it.
+func (r *reader) in(name string, group types.EntityUID) {
+	s := r.uids[name]
+	kind := types.EntityType(s.uid.want.(resolved.EntityType))
+	r.constant(s.uid, group)
+	if r.schema.ladder(kind, group.Type) == nil {
+		return
+	}
+	if s.above[group] == nil {
+		s.above[group] = mention{}
+	}
+	s.above[group][r.number] = true
+}
+
+// constant notes a value that a slot is compared with. One of another type
+// can't be there.
+func (r *reader) constant(s *slot, value types.Value) {
+	s.by[r.number] = true
+	if fits(value, s.want) {
+		s.add(value)
+	}
+}
+
+func (s *slot) add(value types.Value) {
+	if s.values == nil {
+		s.values = map[string]types.Value{}
+	}
+	s.values[string(value.MarshalCedar())] = value
+}
+
+// element notes an element that a set is asked for.
+func (r *reader) element(s *slot, value types.Value) {
+	s.by[r.number] = true
+	if !fits(value, s.want.(resolved.SetType).Element) {
+		return
+	}
+	if s.elements == nil {
+		s.elements, s.elemBy = map[string]types.Value{}, map[string]mention{}
+	}
+	text := string(value.MarshalCedar())
+	if s.elements[text] == nil {
+		s.elements[text], s.elemBy[text] = value, mention{}
+	}
+	s.elemBy[text][r.number] = true
+}
+
+func fits(value types.Value, want resolved.IsType) bool {
+	switch want := want.(type) {
+	case resolved.StringType:
+		_, ok := value.(types.String)
+		return ok
+	case resolved.LongType:
+		_, ok := value.(types.Long)
+		return ok
+	case resolved.BoolType:
+		_, ok := value.(types.Boolean)
+		return ok
+	case resolved.EntityType:
+		uid, ok := value.(types.EntityUID)
+		return ok && uid.Type == types.EntityType(want)
+	case resolved.ExtensionType:
+		switch value.(type) {
+		case types.IPAddr:
+			return want == "ipaddr"
+		case types.Decimal:
+			return want == "decimal"
+		case types.Datetime:
+			return want == "datetime"
+		case types.Duration:
+			return want == "duration"
+		}
+	}
+	return false
+}
+
+const maxOpen = 1000 // more reasons than anybody reads
+
+// open notes an expression that isn't covered, and looks for what its parts
+// mention all the same.
+func (r *reader) open(n ast.IsNode, at *span, format string, args ...any) {
+	offset := r.policy.start
+	if at != nil {
+		offset = at.at
+	}
+	o := Open{r.policy.at(offset), fmt.Sprintf(format, args...)}
+	if len(r.Open) < maxOpen && !slices.Contains(r.Open, o) {
+		r.Open = append(r.Open, o)
+	}
+	r.samples(n)
+}
+
+// samples gives the slots in an expression the literals in it.
+func (r *reader) samples(n ast.IsNode) {
+	var slots []*slot
+	var values []types.Value
+	ast.Inspect(ast.NewNode(n), func(n ast.IsNode) bool {
+		switch n := n.(type) {
+		case ast.NodeValue:
+			values = append(values, n.Value)
+		case ast.NodeTypeLike:
+			values = append(values, likeSamples(n.Value)...)
+		case ast.NodeTypeExtensionCall:
+			if v := literalCall(n); v != nil {
+				values = append(values, v)
+			}
+		case ast.NodeTypeVariable, ast.NodeTypeAccess, ast.NodeTypeHas:
+			if s, _ := r.place(n); s != nil {
+				slots = append(slots, s)
+			}
+		}
+		return true
+	})
+	for _, s := range slots {
+		s.by[r.number] = true
+		for _, v := range values {
+			if set, ok := s.want.(resolved.SetType); ok && fits(v, set.Element) {
+				r.element(s, v)
+			} else {
+				r.constant(s, v)
+			}
+		}
+	}
+}

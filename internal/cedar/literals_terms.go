@@ -1,0 +1,233 @@
+package cedar
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/cedar-policy/cedar-go/types"
+	"github.com/cedar-policy/cedar-go/x/exp/schema/resolved"
+	"github.com/policypin/policypin/diag"
+)
+
+// A term is one thing that is asked about a request.
+type term struct {
+	by     mention
+	values []types.Value // nil stands for an attribute that isn't there
+	apply  func(*choices, types.Value)
+}
+
+// choices are what the terms come to in one request.
+type choices struct {
+	uids     map[string]types.EntityUID
+	above    map[string][]types.EntityUID
+	values   map[*slot]types.Value // of scalars; nil for absent slots of all types
+	elements map[*slot][]types.Value
+}
+
+// Terms are what is asked, each with its number of values. The first value of
+// each is the one that nobody mentions.
+func (v *Survey) Terms() []int {
+	sizes := make([]int, len(v.terms))
+	for i, t := range v.terms {
+		sizes[i] = len(t.values)
+	}
+	return sizes
+}
+
+// Asks tells whether a policy asks about a term.
+func (v *Survey) Asks(policy, number int) bool { return v.terms[number].by[policy] }
+
+// list makes the terms out of what was asked, in an order of its own.
+func (v *Survey) list() {
+	for _, name := range []string{"principal", "resource"} {
+		s := v.uids[name]
+		v.add(s.uid.by, v.domain(s.uid), func(c *choices, value types.Value) { c.uids[name] = value.(types.EntityUID) })
+		byName := func(a, b types.EntityUID) int { return cmp.Compare(a.String(), b.String()) }
+		for _, group := range slices.SortedFunc(maps.Keys(s.above), byName) {
+			v.add(s.above[group], yesNo, func(c *choices, value types.Value) {
+				if value == types.True {
+					c.above[name] = append(c.above[name], group)
+				}
+			})
+		}
+	}
+	for _, name := range []string{"principal", "resource", "context"} {
+		v.listKids(v.roots[name])
+	}
+}
+
+var (
+	yesNo   = []types.Value{types.False, types.True}
+	present = []types.Value{types.True, nil}
+)
+
+func (v *Survey) add(by mention, values []types.Value, apply func(*choices, types.Value)) {
+	v.terms = append(v.terms, term{by, values, apply})
+}
+
+func (v *Survey) listKids(owner *slot) {
+	for _, name := range slices.Sorted(maps.Keys(owner.kids)) {
+		s := owner.kids[name]
+		put := func(c *choices, value types.Value) { c.values[s] = value }
+		switch s.want.(type) {
+		case resolved.RecordType, resolved.SetType:
+			if s.optional {
+				v.add(s.by, present, put)
+			}
+		default:
+			values := v.domain(s)
+			if s.optional {
+				values = append(values, nil)
+			}
+			v.add(s.by, values, put)
+		}
+		v.listElements(s)
+		v.listKids(s)
+	}
+}
+
+func (v *Survey) listElements(s *slot) {
+	for _, text := range slices.Sorted(maps.Keys(s.elements)) {
+		element := s.elements[text]
+		v.add(s.elemBy[text], yesNo, func(c *choices, value types.Value) {
+			if value == types.True {
+				c.elements[s] = append(c.elements[s], element)
+			}
+		})
+	}
+	if s.more == nil {
+		return
+	}
+	others := v.fresh(s.want.(resolved.SetType).Element, s.elements, 1)
+	if len(others) == 0 {
+		return // every value of the type is mentioned
+	}
+	v.add(s.more, yesNo, func(c *choices, value types.Value) {
+		if value == types.True {
+			c.elements[s] = append(c.elements[s], others[0])
+		}
+	})
+}
+
+// domain are the representatives of a scalar: those that are mentioned, and
+// others, as many as can differ from each other.
+func (v *Survey) domain(s *slot) []types.Value {
+	class := map[*slot]bool{s: true}
+	for open := []*slot{s}; len(open) > 0; open = open[1:] {
+		for other := range open[0].links {
+			if !class[other] {
+				class[other] = true
+				open = append(open, other)
+			}
+		}
+	}
+	mentioned := map[string]types.Value{}
+	ordered := false
+	for member := range class {
+		maps.Copy(mentioned, member.values)
+		ordered = ordered || member.ordered
+	}
+	if ordered {
+		for _, value := range slices.Collect(maps.Values(mentioned)) {
+			for _, near := range around(value) {
+				mentioned[string(near.MarshalCedar())] = near
+			}
+		}
+	}
+	values := v.fresh(s.want, mentioned, len(class))
+	for _, text := range slices.Sorted(maps.Keys(mentioned)) {
+		values = append(values, mentioned[text])
+	}
+	return values
+}
+
+// around are the neighbours of a number.
+func around(value types.Value) (near []types.Value) {
+	n, ok := value.(types.Long)
+	if ok && n > math.MinInt64 {
+		near = append(near, n-1)
+	}
+	if ok && n < math.MaxInt64 {
+		near = append(near, n+1)
+	}
+	return near
+}
+
+// fresh are up to n values of a type that aren't among those mentioned.
+func (v *Survey) fresh(want resolved.IsType, mentioned map[string]types.Value, n int) []types.Value {
+	var all []types.Value
+	take := func(value types.Value) {
+		if _, taken := mentioned[string(value.MarshalCedar())]; !taken && len(all) < n {
+			all = append(all, value)
+		}
+	}
+	switch want := want.(type) {
+	case resolved.BoolType:
+		n = 2
+		take(types.False)
+		take(types.True)
+	case resolved.StringType, resolved.LongType, resolved.EntityType:
+		if uid, ok := want.(resolved.EntityType); ok {
+			if enum, ok := v.schema.resolved.Enums[types.EntityType(uid)]; ok {
+				n = len(enum.Values)
+				for _, value := range enum.Values {
+					take(value)
+				}
+				return all
+			}
+		}
+		for i := 0; len(all) < n; i++ {
+			take(numbered(want, i))
+		}
+	default:
+		take(v.usual(want))
+	}
+	return all
+}
+
+// numbered is value i of a type that has enough of them.
+func numbered(want resolved.IsType, i int) types.Value {
+	text := "other"
+	if i > 0 {
+		text = fmt.Sprintf("other%d", i+1)
+	}
+	switch want := want.(type) {
+	case resolved.LongType:
+		return types.Long(i)
+	case resolved.EntityType:
+		return types.NewEntityUID(types.EntityType(want), types.String(text))
+	}
+	return types.String(text)
+}
+
+// usual is a value of a type that nobody asks about.
+func (v *Survey) usual(want resolved.IsType) types.Value {
+	switch want := want.(type) {
+	case resolved.BoolType:
+		return types.False
+	case resolved.SetType:
+		return types.NewSet()
+	case resolved.RecordType:
+		values := types.RecordMap{}
+		for name, a := range want {
+			if !a.Optional {
+				values[name] = v.usual(a.Type)
+			}
+		}
+		return types.NewRecord(values)
+	case resolved.ExtensionType:
+		text := map[string]string{"ipaddr": "192.0.2.1", "decimal": "0.0", "datetime": "1970-01-01", "duration": "0ms"}[string(want)]
+		var t typing
+		if value, ok := t.extension(diag.Position{}, string(want), text, ""); ok {
+			return value
+		}
+	case resolved.EntityType:
+		if enum, ok := v.schema.resolved.Enums[types.EntityType(want)]; ok {
+			return enum.Values[0]
+		}
+	}
+	return numbered(want, 0)
+}

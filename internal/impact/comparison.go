@@ -1,0 +1,195 @@
+package impact
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/policypin/policypin/internal/cedar"
+)
+
+// A comparison decides requests on two sides.
+type comparison struct {
+	schema   *cedar.Schema
+	from, to engines
+	asked    []*cedar.Policy // those that changed first
+	changed  int             // how many of them did
+}
+
+// engines are the policies of one side. The parts are what changed: if they
+// match alike on both sides, so does the whole.
+type engines struct {
+	all, permits, forbids *cedar.Authorizer
+	refs                  []Ref // in the order of the policies, with statements of one name apart
+	changed               map[string]bool
+}
+
+func newComparison(schema *cedar.Schema, from, to *state) *comparison {
+	c := &comparison{schema: schema, from: from.engines(), to: to.engines()}
+	var rest []*cedar.Policy
+	for i, s := range []*state{from, to} {
+		for _, p := range s.policies {
+			switch {
+			case p.changed:
+				c.asked = append(c.asked, p.Policy)
+			case i == 1: // the other side has the same
+				rest = append(rest, p.Policy)
+			}
+		}
+	}
+	c.changed = len(c.asked)
+	c.asked = append(c.asked, rest...)
+	return c
+}
+
+func (s *state) engines() engines {
+	e := engines{changed: map[string]bool{}}
+	var all, permits, forbids []cedar.Named
+	for _, p := range s.policies {
+		ref := s.ref(p)
+		e.refs = append(e.refs, ref)
+		all = append(all, p.Named)
+		switch {
+		case !p.changed:
+			continue
+		case ref.Effect == "permit":
+			permits = append(permits, p.Named)
+		default:
+			forbids = append(forbids, p.Named)
+		}
+		e.changed[p.Name] = true
+	}
+	e.all, e.permits, e.forbids = cedar.NewAuthorizer(all), cedar.NewAuthorizer(permits), cedar.NewAuthorizer(forbids)
+	return e
+}
+
+// part is what the changed policies of one side say of a request.
+type part struct {
+	permit, forbid bool
+	failed         []string // sorted names
+}
+
+func (e engines) part(world *cedar.Entities, r cedar.Request) part {
+	permits, forbids := e.permits.Decide(world, r), e.forbids.Decide(world, r)
+	p := part{permit: len(permits.Reasons) > 0, forbid: len(forbids.Reasons) > 0}
+	for _, err := range slices.Concat(permits.Errors, forbids.Errors) {
+		p.failed = append(p.failed, err.Policy)
+	}
+	slices.Sort(p.failed)
+	p.failed = slices.Compact(p.failed)
+	return p
+}
+
+func (p part) same(q part) bool {
+	return p.permit == q.permit && p.forbid == q.forbid && slices.Equal(p.failed, q.failed)
+}
+
+// run searches every environment, on all cores.
+func (c *comparison) run(report *SetReport) {
+	var searches []*search
+	for _, env := range c.schema.Environments() {
+		concerned := func(p *cedar.Policy) bool { return c.schema.Concerns(p, env) }
+		if slices.ContainsFunc(c.asked[:c.changed], concerned) {
+			searches = append(searches, &search{comparison: c, env: env})
+		}
+	}
+	var workers sync.WaitGroup
+	next := make(chan *search)
+	for range min(runtime.GOMAXPROCS(0), len(searches)) {
+		workers.Go(func() {
+			for s := range next {
+				s.run(max(minRequests, maxRequests/len(searches)))
+			}
+		})
+	}
+	for _, s := range searches {
+		next <- s
+	}
+	close(next)
+	workers.Wait()
+	groups := map[string]int{}
+	for _, s := range searches {
+		report.Requests += s.decided
+		report.Uncovered = append(report.Uncovered, s.uncovered...)
+		for _, f := range s.findings {
+			report.add(groups, f)
+		}
+	}
+	slices.SortStableFunc(report.Findings, func(a, b Finding) int { return strings.Compare(a.key(), b.key()) })
+}
+
+// add joins a finding to the one of the same kind and cause.
+func (r *SetReport) add(groups map[string]int, f Finding) {
+	i, ok := groups[f.key()]
+	if !ok {
+		groups[f.key()] = len(r.Findings)
+		r.Findings = append(r.Findings, f)
+		return
+	}
+	have := &r.Findings[i]
+	have.Count += f.Count
+	have.Examples = append(have.Examples, f.Examples...)
+	have.Examples = have.Examples[:min(len(have.Examples), maxExamples)]
+}
+
+const maxExamples = 3
+
+// rank orders kinds by what a reviewer must see first.
+var rank = map[Kind]int{Widened: 0, Narrowed: 1, ErrorChanged: 2}
+
+func (f Finding) key() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d", rank[f.Kind])
+	for _, ref := range f.Cause {
+		fmt.Fprintf(&b, " %q %t", ref.Policy, !ref.From)
+	}
+	return b.String()
+}
+
+// judge says how two sides differ in a request; ok is false if they don't.
+func (c *comparison) judge(world *cedar.Entities, r cedar.Request) (f Finding, ok bool) {
+	a, b := c.from.all.Decide(world, r), c.to.all.Decide(world, r)
+	pa, pb := c.from.part(world, r), c.to.part(world, r)
+	switch {
+	case b.Allow && !a.Allow:
+		f.Kind = Widened
+	case a.Allow && !b.Allow:
+		f.Kind = Narrowed
+	case !slices.Equal(pa.failed, pb.failed):
+		f.Kind = ErrorChanged
+		f.Cause = append(c.from.named(without(pa.failed, pb.failed), true), c.to.named(without(pb.failed, pa.failed), true)...)
+	default:
+		return f, false
+	}
+	if f.Kind != ErrorChanged {
+		f.Cause = append(c.from.named(a.Reasons, true), c.to.named(b.Reasons, true)...)
+	}
+	f.Count = 1
+	f.Examples = []Example{{
+		Text: r.String(),
+		From: Verdict{a.Allow, c.from.named(a.Reasons, false), a.Errors},
+		To:   Verdict{b.Allow, c.to.named(b.Reasons, false), b.Errors},
+	}}
+	return f, true
+}
+
+// named are the policies of some names, or those of them that changed.
+func (e engines) named(names []string, changed bool) (refs []Ref) {
+	for _, ref := range e.refs {
+		if slices.Contains(names, ref.Policy) && (!changed || e.changed[ref.Policy]) {
+			refs = append(refs, ref)
+		}
+	}
+	return refs
+}
+
+func without(names, others []string) (left []string) {
+	for _, n := range names {
+		if !slices.Contains(others, n) {
+			left = append(left, n)
+		}
+	}
+	return left
+}

@@ -1,0 +1,172 @@
+// Package impact finds the requests that two states of a project decide
+// differently. It makes up requests from what the policies ask, decides each on
+// both sides, and says whether that covers every request the schema allows. It
+// does no I/O, and the same two trees always give the same report.
+package impact
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+
+	"github.com/policypin/policypin/diag"
+	"github.com/policypin/policypin/internal/cedar"
+	"github.com/policypin/policypin/manifest"
+)
+
+// A Kind says in which way a request is decided differently.
+type Kind string
+
+// The kinds. A request whose decision stays the same, while a changed policy can
+// or can no longer be evaluated for it, is ErrorChanged.
+const (
+	Widened      Kind = "widened"  // deny to allow
+	Narrowed     Kind = "narrowed" // allow to deny
+	ErrorChanged Kind = "error-changed"
+)
+
+// A Report is about two states of a project.
+type Report struct {
+	Sets []SetReport // by name; those whose policies changed
+}
+
+// Count is the number of requests that were found to change in a way.
+func (r Report) Count(kind Kind) int {
+	n := 0
+	for _, s := range r.Sets {
+		for _, f := range s.Findings {
+			if f.Kind == kind {
+				n += f.Count
+			}
+		}
+	}
+	return n
+}
+
+// Changed tells whether any request is decided differently.
+func (r Report) Changed() bool {
+	return slices.ContainsFunc(r.Sets, func(s SetReport) bool { return len(s.Findings) > 0 })
+}
+
+// Complete tells whether no other request can be: every set is covered.
+func (r Report) Complete() bool {
+	return !slices.ContainsFunc(r.Sets, func(s SetReport) bool { return len(s.Uncovered) > 0 })
+}
+
+// A SetReport is about one policy set.
+type SetReport struct {
+	Set           string
+	Was           string // the old name, for a rename
+	Kind          string // as in manifest.SetDiff: added, removed, changed or renamed
+	SchemaVersion string // of the newer side that has the set
+	Policies      []Ref  // those that differ, older ones first
+	Requests      int    // that were decided
+	Findings      []Finding
+	Uncovered     []Uncovered // empty: the findings are all there are
+}
+
+// An Uncovered is a reason why there may be changes that weren't found. Its
+// position is that of an expression, or of a manifest's entry.
+type Uncovered struct {
+	diag.Position
+	Reason string
+}
+
+// A Ref is a policy of one side.
+type Ref struct {
+	Policy string
+	From   bool // of the older side
+	Effect string
+	diag.Position
+}
+
+// A Finding is all requests that change in one way for one cause.
+type Finding struct {
+	Kind     Kind
+	Cause    []Ref // the changed policies that determine them, or that fail
+	Count    int
+	Examples []Example // at most three
+}
+
+// An Example is a witness: a request with the entities that it is decided in.
+type Example struct {
+	Text     string // principal, action and resource
+	Request  json.RawMessage
+	Entities json.RawMessage
+	From, To Verdict
+}
+
+// A Verdict is the decision of one side.
+type Verdict struct {
+	Allow       bool
+	Determining []Ref
+	Errors      []cedar.EvaluationError
+}
+
+// Compare finds what decisions change from one tree to another. Either may be
+// nil, meaning nothing was there.
+func Compare(from, to *manifest.Tree) Report {
+	if from == nil {
+		from = &manifest.Tree{}
+	}
+	if to == nil {
+		to = &manifest.Tree{}
+	}
+	var r Report
+	for _, d := range manifest.Compare(from, to).Sets {
+		if d.Kind == manifest.Layout {
+			continue
+		}
+		old := d.Name
+		if d.Was != "" {
+			old = d.Was
+		}
+		var a, b *manifest.Set
+		if s, ok := from.Set(old); ok && d.Kind != manifest.Added {
+			a = s
+		}
+		if s, ok := to.Set(d.Name); ok && d.Kind != manifest.Removed {
+			b = s
+		}
+		s := compareSets(newState(true, from, a), newState(false, to, b))
+		if s == nil {
+			continue
+		}
+		s.Set, s.Was, s.Kind = d.Name, d.Was, d.Kind
+		r.Sets = append(r.Sets, *s)
+	}
+	return r
+}
+
+// compareSets compares two states of one set; nil if they mean the same.
+func compareSets(from, to *state) *SetReport {
+	from.mark(to)
+	to.mark(from)
+	report := &SetReport{SchemaVersion: to.version(from), Policies: append(from.changed(), to.changed()...)}
+	gone, a := from.unknown(to)
+	left, b := to.unknown(from)
+	if len(report.Policies) == 0 && !a && !b {
+		return nil // whatever is asked, the same policies answer
+	}
+	report.Uncovered = append(gone, left...)
+	if from.set != nil && to.set != nil && from.set.SchemaVersion != to.set.SchemaVersion {
+		report.Uncovered = append(report.Uncovered, Uncovered{to.set.Position,
+			"the schema version changes from " + from.set.SchemaVersion + " to " + to.set.SchemaVersion + ", and requests are those of the newer"})
+	}
+	schema := to.schema(from)
+	if schema == nil {
+		report.Uncovered = append(report.Uncovered, Uncovered{to.position(from), "schema version " + report.SchemaVersion + " isn't in the repository"})
+	} else if len(report.Policies) > 0 {
+		newComparison(schema, from, to).run(report)
+	}
+	report.Uncovered = tidy(report.Uncovered)
+	return report
+}
+
+// tidy sorts and says each thing once.
+func tidy(list []Uncovered) []Uncovered {
+	slices.SortFunc(list, func(a, b Uncovered) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Reason, b.Reason))
+	})
+	return slices.Compact(list)
+}

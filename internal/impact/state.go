@@ -1,0 +1,119 @@
+package impact
+
+import (
+	"fmt"
+
+	"github.com/policypin/policypin/diag"
+	"github.com/policypin/policypin/internal/cedar"
+	"github.com/policypin/policypin/manifest"
+)
+
+// A state is a policy set as one side has it.
+type state struct {
+	from     bool // it is the older side
+	tree     *manifest.Tree
+	set      *manifest.Set // nil: the set isn't there, and decides nothing
+	policies []member
+	unread   []manifest.Entry
+}
+
+// A member is a policy that could be read.
+type member struct {
+	cedar.Named
+	digest  manifest.Digest
+	changed bool // the other side hasn't got it
+}
+
+func newState(from bool, tree *manifest.Tree, set *manifest.Set) *state {
+	s := &state{from: from, tree: tree, set: set}
+	if set == nil {
+		return s
+	}
+	for _, e := range set.Entries {
+		p := tree.Sources[e.Source]
+		if p == nil {
+			s.unread = append(s.unread, e)
+			continue
+		}
+		s.policies = append(s.policies, member{Named: cedar.Named{Name: e.Label(), Policy: p}, digest: p.Digest()})
+	}
+	return s
+}
+
+// mark finds the policies that the other side hasn't got. One policy twice is
+// as good as once.
+func (s *state) mark(other *state) {
+	there := map[manifest.Digest]bool{}
+	for _, p := range other.policies {
+		there[p.digest] = true
+	}
+	for i, p := range s.policies {
+		s.policies[i].changed = !there[p.digest]
+	}
+}
+
+func (s *state) changed() (refs []Ref) {
+	for _, p := range s.policies {
+		if p.changed {
+			refs = append(refs, s.ref(p))
+		}
+	}
+	return refs
+}
+
+func (s *state) ref(p member) Ref {
+	return Ref{From: s.from, Policy: p.Name, Effect: p.Policy.Effect(), Position: p.Policy.Position()}
+}
+
+// unknown lists the entries whose text isn't in the repository. One that stays
+// the same could hide a change, which says the newer side; one that changes could
+// do anything.
+func (s *state) unknown(other *state) (list []Uncovered, changed bool) {
+	same := map[string]bool{}
+	for _, e := range other.unread {
+		same[identity(e)] = true
+	}
+	for _, e := range s.unread {
+		reason := "policy " + e.Label() + " has no source in the repository that could be read"
+		if same[identity(e)] {
+			if s.from {
+				continue
+			}
+		} else {
+			reason, changed = reason+", and it changes", true
+		}
+		at := e.Position
+		at.File = s.set.File
+		list = append(list, Uncovered{at, reason})
+	}
+	return list, changed
+}
+
+func identity(e manifest.Entry) string {
+	return fmt.Sprintf("%q %d %q %q %q", e.Policy, e.Version, e.PolicyID, e.VersionID, e.Source)
+}
+
+// version is that of the schema; the other side's if the set isn't here.
+func (s *state) version(other *state) string {
+	switch {
+	case s.set != nil:
+		return s.set.SchemaVersion
+	case other.set != nil:
+		return other.set.SchemaVersion
+	}
+	return ""
+}
+
+func (s *state) schema(other *state) *cedar.Schema {
+	if s.set != nil {
+		return s.tree.Schemas[s.set.SchemaVersion]
+	}
+	return other.tree.Schemas[other.set.SchemaVersion]
+}
+
+func (s *state) position(other *state) diag.Position {
+	if s.set != nil {
+		return s.set.Position
+	}
+	return other.set.Position
+}
