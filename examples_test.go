@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/policypin/policypin/internal/layerfs"
+	"github.com/policypin/policypin/internal/policytest"
 	"github.com/policypin/policypin/manifest"
 )
 
@@ -29,6 +31,34 @@ func TestQuickstartProject(t *testing.T) {
 	}
 	if !bytes.Equal(example, zones) {
 		t.Error("the example's schema is not the local zone's")
+	}
+}
+
+// TestQuickstartTests runs the example's decision tests, and those that
+// docs/tests.md shows.
+func TestQuickstartTests(t *testing.T) {
+	page, err := os.ReadFile("docs/tests.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, _ := strings.Cut(string(page), "```yaml\n")
+	block, _, _ = strings.Cut(block, "```")
+	files, err := layerfs.New(os.DirFS("examples/quickstart"), map[string][]byte{"tests/page.yaml": []byte(block)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := loadClean(t, files)
+	r := policytest.Run(tree, policytest.Options{})
+	for _, c := range r.Cases {
+		if c.Status != policytest.Passed {
+			t.Errorf("%s:%d: %s: %s", c.File, c.Line, c.Case, c.Messages)
+		}
+	}
+	if len(tree.Tests) != 2 || r.Passed < 10 {
+		t.Errorf("got %d cases in %d files", r.Passed, len(tree.Tests))
+	}
+	if got := r.Sets[0].Uncovered(); len(got) != 1 || got[0] != "default-user-grants" {
+		t.Errorf("no case is about %q", got)
 	}
 }
 

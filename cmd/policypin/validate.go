@@ -23,9 +23,9 @@ func validateCommand(w *world) *cli.Command {
 		Name:  "validate",
 		Usage: "report every problem in the project's files",
 		Description: help{
-			text: `Checks the project file, the manifests and the Cedar sources, syntax and types
-against the committed schema, and prints every problem with its place, its rule
-and the way to fix it. Reads the work tree; no request is made.
+			text: `Checks the project file, the manifests, the Cedar sources and the decision tests,
+syntax and types against the committed schema, and prints every problem with its
+place, its rule and the way to fix it. Reads the work tree; no request is made.
 
 With --staged it checks the staged files that changed and the manifests that
 name them, as a pre-commit hook wants it.`,
