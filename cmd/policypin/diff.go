@@ -55,7 +55,7 @@ Layout alone is no change for --exit-code.`,
 				"policypin diff agents/v11 agents/v12",
 				"policypin diff zone:production HEAD",
 			},
-			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusChanges},
+			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusChanges, statusInterrupted},
 		}.String(),
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "staged", Usage: "compare with the index instead of the work tree", Destination: &opts.staged},

@@ -44,7 +44,7 @@ another content, nothing is written.`,
 				"policypin import --target production --zone-id zone_prd",
 				"policypin import --target production agents",
 			},
-			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems},
+			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusInterrupted},
 		}.String(),
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "zone-id", Usage: "the target's zone is `ID`, where there is no project file yet", Destination: &opts.zoneID},

@@ -31,7 +31,7 @@ entries were added, removed and changed since the pin before. Pins are read from
 the remote, those of the local target from this clone. With --active the zone is
 asked which version decides; the local zone always is.`,
 			examples: []string{"policypin log", "policypin log --target production --active agents", "policypin log --local --limit 5 --format json"},
-			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems},
+			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusInterrupted},
 		}.String(),
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "active", Usage: "ask the zone which version is active", Destination: &opts.active},

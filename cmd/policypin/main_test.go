@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -91,11 +92,16 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// interrupt runs a command, sends it SIGINT once it has connected to a service
-// that never answers, and checks that it ends with status 130: interrupt COMMAND [ARG…]
+// interrupt runs a command, sends it SIGINT, or SIGTERM with -term, once it has
+// connected to a service that never answers, and checks that it ends with status
+// 130: interrupt [-term] COMMAND [ARG…]
 func interrupt(ts *testscript.TestScript, neg bool, args []string) {
+	signal := os.Interrupt
+	if len(args) > 0 && args[0] == "-term" {
+		signal, args = syscall.SIGTERM, args[1:]
+	}
 	if neg || len(args) < 1 {
-		ts.Fatalf("usage: interrupt COMMAND [ARG…]")
+		ts.Fatalf("usage: interrupt [-term] COMMAND [ARG…]")
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
@@ -114,7 +120,7 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	conn, err := listener.Accept() // and never answer
 	ts.Check(err)
 	defer conn.Close()
-	ts.Check(cmd.Process.Signal(os.Interrupt))
+	ts.Check(cmd.Process.Signal(signal))
 	err = cmd.Wait()
 	fmt.Fprint(ts.Stderr(), errs.String())
 	var exit *exec.ExitError

@@ -23,7 +23,7 @@ func schemaCommand(w *world) *cli.Command {
 			text: `Works with the Cedar schema that the sources are checked against, and with the
 JSON Schemas of the project's own files.`,
 			examples: []string{"policypin schema fetch", "policypin schema upgrade 2026-06-18", "policypin schema print policy-set"},
-			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusRefused},
+			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusRefused, statusInterrupted},
 		}.String(),
 		Subcommands: []*cli.Command{schemaFetchCommand(w), schemaUpgradeCommand(w), schemaPrintCommand(w)},
 	}
@@ -42,7 +42,7 @@ func schemaFetchCommand(w *world) *cli.Command {
 the project file gives for schemas. Commit it: validate needs no zone then. A
 file with another content is refused, since a schema version never changes.`,
 			examples: []string{"policypin schema fetch", "policypin schema fetch --target production 2026-06-18"},
-			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusRefused},
+			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusRefused, statusInterrupted},
 		}.String(),
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "force", Usage: "overwrite a file with another content", Destination: &force},

@@ -31,7 +31,7 @@ of every manifest, or of those of --set: that value alone, so comments and layou
 stay. If anything would not be valid, all problems are shown and nothing is
 changed. A schema that isn't committed is fetched from the zone and written too.`,
 			examples: []string{"policypin schema upgrade 2026-06-18", "policypin schema upgrade --set agents --target production 2026-06-18"},
-			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusRefused},
+			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusRefused, statusInterrupted},
 		}.String(),
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "set", Usage: "move policy set `NAME` only, repeatable", Destination: &sets},

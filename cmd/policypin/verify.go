@@ -48,7 +48,7 @@ one too. If a link is a mismatch, the exit status is 3.`,
 				"policypin verify --target production --active",
 				"policypin verify --offline --jwks keys.json --allowed-signers signers agents/v12",
 			},
-			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems},
+			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusInterrupted},
 		}.String(),
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "active", Usage: "verify the pin of the version that decides in the zone", Destination: &opts.active},

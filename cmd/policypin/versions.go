@@ -22,7 +22,7 @@ func versionsCommand(w *world) *cli.Command {
 		Description: help{
 			text:     "Shows the zone's own versions of a policy set, each with the pin that belongs to it.",
 			examples: []string{"policypin versions list agents", "policypin versions show agents active"},
-			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusRefused},
+			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusRefused, statusInterrupted},
 		}.String(),
 		Subcommands: []*cli.Command{
 			versionsListCommand(w),

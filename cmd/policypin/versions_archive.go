@@ -24,7 +24,7 @@ func versionsArchiveCommand(w *world) *cli.Command {
 stays. The active version is refused. Asks first on a terminal; elsewhere --yes
 is needed. ` + versionWords,
 			examples: []string{"policypin versions archive agents v11", "policypin versions archive --yes agents v11"},
-			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusRefused},
+			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusRefused, statusInterrupted},
 		}.String(),
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "yes", Usage: "don't ask", Destination: &yes},

@@ -28,7 +28,7 @@ func versionsArchivePolicyCommand(w *world) *cli.Command {
 undone. Only what versions unused lists can be archived; the rest is refused.
 Asks first on a terminal; elsewhere --yes is needed.`,
 			examples: []string{"policypin versions archive-policy finance-read", "policypin versions archive-policy --yes finance-read v2"},
-			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusRefused},
+			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusRefused, statusInterrupted},
 		}.String(),
 		Flags: append([]cli.Flag{&cli.BoolFlag{Name: "yes", Usage: "don't ask", Destination: &opts.yes}}, opts.flags()...),
 		Action: func(c *cli.Context) error {

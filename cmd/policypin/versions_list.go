@@ -19,7 +19,7 @@ func versionsListCommand(w *world) *cli.Command {
 			text: `Lists the versions of policy set SET, newest first, a page at a time, each with
 its pin. Without SET it lists the zone's policy sets.`,
 			examples: []string{"policypin versions list", "policypin versions list --limit 5 --total agents"},
-			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems},
+			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusInterrupted},
 		}.String(),
 		Flags: append(page.flags(), zone.flags()...),
 		Action: func(c *cli.Context) error {

@@ -19,7 +19,7 @@ func versionsShowCommand(w *world) *cli.Command {
 		Description: help{
 			text:     "Shows a version with its digests, its pin, and the entries of its manifest.\n" + versionWords,
 			examples: []string{"policypin versions show agents active", "policypin versions show --format json agents v12"},
-			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems},
+			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusInterrupted},
 		}.String(),
 		Flags: zone.flags(),
 		Action: func(c *cli.Context) error {
@@ -94,7 +94,7 @@ func versionsPoliciesCommand(w *world) *cli.Command {
 		Description: help{
 			text:     "Lists the policy versions that a policy set version consists of, a page at a\ntime, with --cedar as the zone has stored them.\n" + versionWords,
 			examples: []string{"policypin versions policies agents active", "policypin versions policies --cedar agents v12"},
-			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems},
+			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusInterrupted},
 		}.String(),
 		Flags: append(append([]cli.Flag{
 			&cli.BoolFlag{Name: "cedar", Usage: "show the stored Cedar text as well", Destination: &text},

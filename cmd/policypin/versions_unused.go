@@ -22,7 +22,7 @@ archived refers to, each with the command that archives it. It only reads.
 Pins of other repositories that publish to the zone aren't known here: look at
 who created a version before it is archived.`,
 			examples: []string{"policypin versions unused", "policypin versions unused --target production --format json"},
-			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems},
+			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusInterrupted},
 		}.String(),
 		Flags: zone.flags(),
 		Action: func(c *cli.Context) error {
