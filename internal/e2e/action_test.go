@@ -490,6 +490,73 @@ func TestActionAfterACheckoutOverSSH(t *testing.T) {
 	}
 }
 
+// A workflow that checks out the head of the branch instead of the merge.
+func TestActionOnTheHead(t *testing.T) {
+	t.Parallel()
+	for _, deep := range []bool{true, false} {
+		t.Run(fmt.Sprintf("whole history %v", deep), func(t *testing.T) {
+			t.Parallel()
+			j := newJob(t, agentChange)
+			j.checkout(j.remote, "refs/remotes/origin/topic", j.commits["HEAD_SHA"])
+			if deep {
+				header := "http.extraheader=AUTHORIZATION: basic " + basic("x-access-token", jobToken)
+				gittest.Git(t, j.workspace(), "-c", header, "fetch", "-q", "--unshallow", "origin", "+refs/heads/*:refs/remotes/origin/*")
+			}
+			j.commits["STALE_SHA"] = j.commits["BASE_SHA"] // the payload is as new as can be
+			j.event("pull_request", "pull_request", j.commits)
+			s := j.run()
+			if s.status != 0 || s.outputs["changed"] != "true" {
+				t.Fatalf("got %s", s)
+			}
+			if undone := strings.Contains(s.log, "all-readers"); undone == deep || s.has("notice", "may show as undone") == deep {
+				t.Errorf("got %s", s)
+			}
+		})
+	}
+}
+
+// A thousand problems: the runner's limits hold, and what is left out is said.
+func TestActionLimits(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{}
+	for i := range 1000 {
+		files[fmt.Sprintf("policy-sets/set-%04d.yaml", i)] = manifest(fmt.Sprintf("set-%04d", i), strings.Repeat("missing-", 12)+fmt.Sprint(i))
+	}
+	j := newJob(t, nil)
+	w := j.world
+	w.git("checkout", "-q", "-b", "many", j.commits["BASE_SHA"])
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(w.clone(), name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.git("add", "-A")
+	j.commits["HEAD_SHA"] = w.commit("Many", nil)
+	j.commits["MERGE_SHA"] = w.git("commit-tree", "-p", j.commits["BASE_SHA"], "-p", j.commits["HEAD_SHA"], "-m", "Merge", "HEAD^{tree}")
+	w.git("push", "-q", "--force", "origin", j.commits["MERGE_SHA"]+":refs/pull/7/merge")
+	j.pull("pull_request")
+	s := j.run()
+	errors := 0
+	for _, a := range s.annotations {
+		if a.level == "error" {
+			errors++
+		}
+	}
+	if s.status != 3 || errors != 10 || !s.has("error", "more in the summary") {
+		t.Errorf("got status %d, %d errors, %v", s.status, errors, s.annotations)
+	}
+	if len(s.summary) > 1<<20 || !strings.Contains(s.summary, "set-0999") {
+		t.Errorf("the summary has %d bytes, or lacks a set", len(s.summary))
+	}
+	if ours := j.hub.ours(); len(ours) != 1 || len(ours[0]) > 60000 || !strings.Contains(ours[0], "The full report is in") {
+		t.Errorf("got %d comments", len(ours))
+	}
+	j.hub.writes = nil
+	if j.run(); len(j.hub.writes) != 0 {
+		t.Errorf("the second run wrote %q", j.hub.writes)
+	}
+}
+
 // The runner of long ago, or none: files are missing, and nothing panics.
 func TestActionWithoutRunnerFiles(t *testing.T) {
 	t.Parallel()
