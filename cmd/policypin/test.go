@@ -40,7 +40,7 @@ is read from the zone of the target.`,
 				"policypin test --filter 'ledger' --rev main",
 				"policypin test --format junit > tests.xml",
 			},
-			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems},
+			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusInterrupted},
 		}.String(),
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "filter", Usage: "run only cases whose name or file matches the regular expression `RE`", Destination: &opts.filter},
