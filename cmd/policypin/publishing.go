@@ -57,6 +57,9 @@ func (o *publishOptions) build(w *world) (publish.Options, error) {
 		if gate == "" || strings.TrimSpace(reason) == "" {
 			return opts, &usage{msg: fmt.Sprintf("--approve %q has no reason", a), hint: "--approve GATE=REASON"}
 		}
+		if !slices.Contains(publish.Gates, gate) {
+			return opts, &usage{msg: fmt.Sprintf("there is no gate %q", gate), hint: "gates: " + strings.Join(publish.Gates, ", ")}
+		}
 		opts.Approvals = append(opts.Approvals, gitstore.Approval{
 			// Who it was is a claim: a variable of the environment is no proof.
 			Gate: gate, Reason: reason, By: cmp.Or(w.getenv("GITHUB_ACTOR"), w.getenv("USER")), Source: "flag",

@@ -128,6 +128,11 @@ const (
 	NoTarget      = "no-target"      // nothing that could be activated
 )
 
+// Gates are the names that an approval can pass.
+var Gates = []string{gateRemoved}
+
+const gateRemoved = "max_removed_entries"
+
 // A Refusal is a guard's no, with the way out. It maps to exit status 5.
 type Refusal struct {
 	Code    string `json:"code"`

@@ -56,7 +56,7 @@ func (c *computer) gateRemoved(w *setWork, entries []EntryPlan) {
 			n++
 		}
 	}
-	if limit == nil || n <= *limit || c.h.opts.approved("max_removed_entries") {
+	if limit == nil || n <= *limit || c.h.opts.approved(gateRemoved) {
 		return
 	}
 	c.refuse(Gate, w.name(), "", "if that is meant, say so with --approve max_removed_entries=REASON",
