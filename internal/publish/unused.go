@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -144,12 +145,14 @@ func setNumber(set string, number int) string { return set + "\x00" + strconv.It
 
 // readSets finds set versions that nobody refers to, and what the others hold.
 func (f *unusedFinder) readSets(ctx context.Context) error {
-	var sets []*keycard.PolicySet
-	for s, err := range f.PolicySets(ctx, keycard.ListOptions{}) {
-		if err != nil {
-			return fmt.Errorf("listing the policy sets: %w", err)
-		}
-		sets = append(sets, s)
+	// Sets for users hold policies as well, and the newest service lists them only
+	// when it is asked. An older one may not know the question.
+	sets, err := f.listSets(ctx, "user", "zone")
+	if said := (*keycard.Error)(nil); errors.As(err, &said) && said.Status == http.StatusBadRequest {
+		sets, err = f.listSets(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("listing the policy sets: %w", err)
 	}
 	slices.SortFunc(sets, func(a, b *keycard.PolicySet) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 	for _, s := range sets {
@@ -158,6 +161,17 @@ func (f *unusedFinder) readSets(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (f *unusedFinder) listSets(ctx context.Context, targetTypes ...string) ([]*keycard.PolicySet, error) {
+	var sets []*keycard.PolicySet
+	for s, err := range f.PolicySets(ctx, keycard.ListOptions{TargetTypes: targetTypes}) {
+		if err != nil {
+			return nil, err
+		}
+		sets = append(sets, s)
+	}
+	return sets, nil
 }
 
 func (f *unusedFinder) readSet(ctx context.Context, s *keycard.PolicySet) error {

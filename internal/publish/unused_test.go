@@ -2,6 +2,8 @@ package publish_test
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -120,4 +122,55 @@ func TestUnused(t *testing.T) {
 	if got := w.unused(); len(got.Versions) != 0 {
 		t.Errorf("active: got %+v, want nothing", got.Versions)
 	}
+}
+
+// A policy that only a set for users holds is in use, also with a service that
+// doesn't know of such sets.
+func TestWhatASetForUsersHoldsIsUsed(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorld(t)
+	c := w.client()
+	w.mustPublish(w.commit(w.project()), publish.Options{})
+	p, err := c.CreatePolicy(ctx, "people", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := c.CreatePolicyVersion(ctx, p.ID, "2026-06-18", policy("people"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	people, err := c.CreatePolicySet(ctx, "people", "user")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.CreateSetVersion(ctx, people.ID, "2026-06-18", []keycard.ManifestEntry{{PolicyID: p.ID, VersionID: v.ID}}); err != nil {
+		t.Fatal(err)
+	}
+	if found := w.unused(); len(found.Policies) != 0 || len(found.Versions) != 1 {
+		t.Errorf("got policies %+v and versions %+v, want only the version without a pin", found.Policies, found.Versions)
+	}
+
+	l := &olderService{w.requests.next, 0}
+	w.requests.next = l
+	if w.unused(); l.refused != 1 {
+		t.Errorf("the older service refused %d requests, want 1", l.refused)
+	}
+}
+
+// An olderService doesn't know sets for users.
+type olderService struct {
+	next    http.RoundTripper
+	refused int
+}
+
+func (o *olderService) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Query().Has("filter[target_type]") {
+		o.refused++
+		rec := httptest.NewRecorder()
+		rec.WriteHeader(http.StatusBadRequest)
+		rec.WriteString(`{"status":400,"code":"bad_request","message":"unknown filter"}`)
+		return rec.Result(), nil
+	}
+	return o.next.RoundTrip(req)
 }
