@@ -77,7 +77,7 @@ func TestNoSecretIsShown(t *testing.T) {
 		{"schema", "fetch"}, {"schema", "upgrade", "2026-03-16"}, {"import"}, {"repin", "--local", "main", "v1"},
 		{"versions", "unused", "--local"}, {"versions", "archive-policy", "--local", "--yes", "employees-read"}, {"log", "--local", "--active"}, {"diff", "zone:far"},
 		{"plan", "--local"}, {"publish", "--local"}, {"activate", "--local", "main"},
-		{"validate"}, {"digest"}, {"diff"}, {"version"}, {"validate", "--rev", testSecrets["GITHUB_TOKEN"]},
+		{"validate"}, {"digest"}, {"diff"}, {"impact"}, {"version"}, {"validate", "--rev", testSecrets["GITHUB_TOKEN"]},
 		{"versions", "list", testSecrets["GITHUB_TOKEN"]}, {"--target", testSecrets["POLICYPIN_GIT_TOKEN"], "versions", "list"},
 		{testSecrets["GITHUB_TOKEN"]}, {"validate", "--" + testSecrets["GITHUB_TOKEN"]},
 	}

@@ -71,7 +71,7 @@ func gossip(t *testing.T, secrets []string) *httptest.Server {
 // commandsAtWork is a command line for each command, in an order in which most
 // have something to say. A command that isn't here makes the test fail.
 var commandsAtWork = [][]string{
-	{"init", "sub"}, {"validate"}, {"fmt", "--check"}, {"digest"}, {"test"}, {"diff"},
+	{"init", "sub"}, {"validate"}, {"fmt", "--check"}, {"digest"}, {"test"}, {"diff"}, {"impact"},
 	{"plan", "--local", "--out", "plan.json"},
 	{"publish", "--local"},
 	{"publish", "--local", "--activate"},

@@ -1,9 +1,7 @@
 package cedar
 
 import (
-	"encoding/json"
 	"math"
-	"strings"
 
 	"github.com/cedar-policy/cedar-go/types"
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
@@ -37,6 +35,8 @@ func (r *reader) condition(n ast.IsNode, at *span) {
 		}
 	case ast.NodeTypeHas:
 		covered = r.has(n)
+	case ast.NodeTypeLike:
+		covered = r.like(n)
 	case ast.NodeTypeEquals:
 		covered = r.equal(n.Left, n.Right)
 	case ast.NodeTypeNotEquals:
@@ -78,7 +78,7 @@ func (r *reader) condition(n ast.IsNode, at *span) {
 func uncovered(n ast.IsNode) string {
 	switch n := n.(type) {
 	case ast.NodeTypeLike:
-		return "like"
+		return "a pattern other than one with `*` at an end alone"
 	case ast.NodeTypeHasTag, ast.NodeTypeGetTag:
 		return "tags"
 	case ast.NodeTypeExtensionCall:
@@ -364,32 +364,6 @@ func (r *reader) containsMany(left, right ast.IsNode) bool {
 		return true
 	}
 	return r.elements(s, values) && (!reverse || s.all(r.number))
-}
-
-// likeSamples are some texts that match a pattern.
-func likeSamples(p types.Pattern) []types.Value {
-	doc, err := p.MarshalJSON()
-	if err != nil {
-		return nil
-	}
-	var parts []any
-	if json.Unmarshal(doc, &parts) != nil {
-		return nil
-	}
-	var values []types.Value
-	for _, wild := range []string{"", "x"} {
-		var b strings.Builder
-		for _, part := range parts {
-			if literal, ok := part.(map[string]any); ok {
-				text, _ := literal["Literal"].(string)
-				b.WriteString(text)
-			} else {
-				b.WriteString(wild)
-			}
-		}
-		values = append(values, types.String(b.String()))
-	}
-	return values
 }
 
 // literalCall is the value of a function such as ip("10.0.0.1"), or nil.

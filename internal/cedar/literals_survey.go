@@ -38,16 +38,17 @@ type mention map[int]bool
 
 // A slot is an attribute, or the id of a subject, with what is asked about it.
 type slot struct {
-	want     resolved.IsType
-	optional bool
-	by       mention
-	ordered  bool                   // compared by < and the like
-	kids     map[types.String]*slot // of a record
-	values   map[string]types.Value // that a scalar is compared with, by their text
-	elements map[string]types.Value // that a set is asked for
-	elemBy   map[string]mention     // who asks
-	more     mention                // who asks whether a set has other elements
-	links    map[*slot]bool         // other slots that this one is compared with
+	want         resolved.IsType
+	optional     bool
+	by           mention
+	ordered      bool                   // compared by < and the like
+	begins, ends []string               // that a text is matched with
+	kids         map[types.String]*slot // of a record
+	values       map[string]types.Value // that a scalar is compared with, by their text
+	elements     map[string]types.Value // that a set is asked for
+	elemBy       map[string]mention     // who asks
+	more         mention                // who asks whether a set has other elements
+	links        map[*slot]bool         // other slots that this one is compared with
 }
 
 // Survey looks at the policies that concern the environment; the numbers of

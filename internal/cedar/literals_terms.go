@@ -124,12 +124,7 @@ func (v *Survey) domain(s *slot) []types.Value {
 			}
 		}
 	}
-	mentioned := map[string]types.Value{}
-	ordered := false
-	for member := range class {
-		maps.Copy(mentioned, member.values)
-		ordered = ordered || member.ordered
-	}
+	mentioned, begins, ends, ordered := asks(class)
 	if ordered {
 		for _, value := range slices.Collect(maps.Values(mentioned)) {
 			for _, near := range around(value) {
@@ -138,6 +133,9 @@ func (v *Survey) domain(s *slot) []types.Value {
 		}
 	}
 	values := v.fresh(s.want, mentioned, len(class))
+	if len(begins)+len(ends) > 0 {
+		values = texts(begins, ends, mentioned, len(class))
+	}
 	for _, text := range slices.Sorted(maps.Keys(mentioned)) {
 		values = append(values, mentioned[text])
 	}
@@ -219,7 +217,7 @@ func (v *Survey) usual(want resolved.IsType) types.Value {
 		}
 		return types.NewRecord(values)
 	case resolved.ExtensionType:
-		text := map[string]string{"ipaddr": "192.0.2.1", "decimal": "0.0", "datetime": "1970-01-01", "duration": "0ms"}[string(want)]
+		text := map[string]string{"ipaddr": "192.0.2.1", "decimal": "0.0", "datetime": "1970-01-01T00:00:00Z", "duration": "0ms"}[string(want)]
 		var t typing
 		if value, ok := t.extension(diag.Position{}, string(want), text, ""); ok {
 			return value

@@ -130,11 +130,19 @@ func (r *SetReport) add(groups map[string]int, f Finding) {
 	}
 	have := &r.Findings[i]
 	have.Count += f.Count
-	have.Examples = append(have.Examples, f.Examples...)
-	have.Examples = have.Examples[:min(len(have.Examples), maxExamples)]
+	for _, e := range f.Examples {
+		if have.wants(e) {
+			have.Examples = append(have.Examples, e)
+		}
+	}
 }
 
 const maxExamples = 3
+
+// wants tells whether an example shows anything that those there don't.
+func (f *Finding) wants(e Example) bool {
+	return len(f.Examples) < maxExamples && !slices.ContainsFunc(f.Examples, func(have Example) bool { return have.Text == e.Text })
+}
 
 // rank orders kinds by what a reviewer must see first.
 var rank = map[Kind]int{Widened: 0, Narrowed: 1, ErrorChanged: 2}

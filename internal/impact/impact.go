@@ -85,7 +85,7 @@ type Finding struct {
 	Kind     Kind
 	Cause    []Ref // the changed policies that determine them, or that fail
 	Count    int
-	Examples []Example // at most three
+	Examples []Example // at most three, of different principals, actions or resources
 }
 
 // An Example is a witness: a request with the entities that it is decided in.

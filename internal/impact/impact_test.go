@@ -61,7 +61,12 @@ func TestCompare(t *testing.T) {
 			"error-changed p0", ""},
 		{"the owner", []string{all}, []string{all[:len(all)-1] + " when { resource.owner == principal };"}, "narrowed p0", ""},
 		{"an organization above a team", []string{all}, []string{all[:len(all)-1] + ` unless { principal in Org::"o" };`}, "narrowed p0", ""},
-		{"a pattern", []string{all}, []string{all[:len(all)-1] + ` when { principal.dept like "x*" };`}, "narrowed p0", "policies/p0.cedar:1:60: like"},
+		{"a pattern", []string{all}, []string{all[:len(all)-1] + ` when { principal.dept like "x*x" };`}, "narrowed p0", "policies/p0.cedar:1:60: a pattern"},
+		{"a pattern with * at its end", []string{all[:len(all)-1] + ` when { principal.dept like "x*" };`}, []string{all[:len(all)-1] + ` when { principal.dept like "xy*" };`}, "narrowed p0", ""},
+		{"patterns at both ends", []string{all[:len(all)-1] + ` when { principal.dept like "x*" };`},
+			[]string{all[:len(all)-1] + ` when { principal.dept like "x*" && principal.dept like "*x" };`}, "narrowed p0", ""},
+		{"a pattern that is no stricter", []string{all[:len(all)-1] + ` when { principal.dept like "x*" };`},
+			[]string{all[:len(all)-1] + ` when { principal.dept like "xy*" || principal.dept like "x*" };`}, "", ""},
 		{"an unequal way to say the same", []string{all[:len(all)-1] + ` when { ["x", "y"].contains(principal.dept) };`},
 			[]string{all[:len(all)-1] + ` when { principal.dept == "x" || principal.dept == "y" };`}, "", ""},
 	}
@@ -105,7 +110,7 @@ func randomPolicy(r *rand.Rand) string {
 			"(resource.owner == "+user+")", `(resource in Folder::"f")`, "(context has tags)", `context.tags.contains("x")`,
 			`(context has tags && context.tags.containsAny(["x", "y"]))`, `(context has tags && context.tags.isEmpty())`,
 			`(context has tags && ["x"].containsAll(context.tags))`, `(context has tags && context.tags == ["x"])`,
-			`(action == Action::"read")`, pick(`principal.vip`, `(principal.dept like "x*")`, `(context has n && context.n + 1 == 1)`)) + ")"
+			`(action == Action::"read")`, pick(`principal.vip`, `(principal.dept like "x*")`, `(principal.dept like "*z")`, `(principal.dept like "*x*")`, `(context has n && context.n + 1 == 1)`)) + ")"
 	}
 	scope := pick("principal", "principal", `principal == User::"a"`, `principal in Team::"s"`)
 	policy := pick("permit", "permit", "forbid") + " (" + scope + ", " + pick("action", `action == Action::"read"`) + ", resource)"

@@ -11,7 +11,7 @@ import (
 // stages of a search. A request takes some ten microseconds.
 const (
 	maxRequests = 400_000 // over all environments
-	minRequests = 2_000     // in each, however many there are
+	minRequests = 2_000   // in each, however many there are
 )
 
 // A search looks for differences in one environment, in two stages. The first
@@ -88,7 +88,7 @@ func (s *search) visit(choice []int) {
 	i, known := s.groups[f.key()]
 	if known {
 		s.findings[i].Count++
-		if len(s.findings[i].Examples) == maxExamples {
+		if !s.findings[i].wants(f.Examples[0]) {
 			return
 		}
 	}

@@ -23,6 +23,7 @@ var documents = map[string]any{
 	"digest":                              Digests{},
 	"test":                                policytest.Report{},
 	"diff":                                diffJSON{},
+	"impact":                              impactJSON{},
 	"plan":                                publish.Plan{},
 	"publish, activate, repin":            publish.Receipt{},
 	"log":                                 Log{},

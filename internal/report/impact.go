@@ -1,0 +1,230 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/policypin/policypin/internal/impact"
+)
+
+// An Impact is what decisions change between two sides.
+type Impact struct {
+	From, To Side
+	impact.Report
+}
+
+// maxUncovered is how many reasons a text shows; JSON has all.
+const maxUncovered = 20
+
+// ImpactText writes the findings for people, each with its examples.
+func ImpactText(w io.Writer, style Style, r Impact) error {
+	p := &printer{w: w, style: style}
+	if len(r.Sets) == 0 {
+		p.line("no policies changed from %s to %s", r.From, r.To)
+		return p.err
+	}
+	p.line("%s", style.paint(sgrBold, "from "+r.From.String()+" to "+r.To.String()))
+	for _, s := range r.Sets {
+		head := style.mark(s.Kind) + " policy set " + style.paint(sgrBold, Clean(s.Set))
+		if s.Was != "" {
+			head += " (was " + Clean(s.Was) + ")"
+		}
+		p.line("")
+		p.line("%s: %s tried", head, plural(s.Requests, "request", "requests"))
+		for _, f := range s.Findings {
+			p.impactFinding(f)
+		}
+		p.completeness(s)
+	}
+	return p.err
+}
+
+// completeness says what the findings of a set are worth.
+func (p *printer) completeness(s impact.SetReport) {
+	if len(s.Uncovered) == 0 {
+		what := "no request is decided differently"
+		if len(s.Findings) > 0 {
+			what = "these are all the ways in which decisions change"
+		}
+		p.line("  %s: %s", p.style.paint(sgrGreen, "complete"), what)
+		return
+	}
+	what := "no change was found, yet there may be some, because of"
+	if len(s.Findings) > 0 {
+		what = "there may be other changes, because of"
+	}
+	p.line("  %s: %s", p.style.Warning("not complete"), what)
+	for i, u := range s.Uncovered {
+		if i == maxUncovered {
+			p.line("    and %d more", len(s.Uncovered)-i)
+			break
+		}
+		if u.File == "" {
+			p.line("    %s", Clean(u.Reason))
+			continue
+		}
+		p.line("    %s: %s", Clean(u.Position.String()), Clean(u.Reason))
+	}
+}
+
+func (p *printer) impactFinding(f impact.Finding) {
+	kind := string(f.Kind)
+	switch f.Kind {
+	case impact.Widened:
+		kind = p.style.Error(kind)
+	case impact.Narrowed, impact.ErrorChanged:
+		kind = p.style.Warning(kind)
+	}
+	p.line("  %s by %s: %s", kind, refs(f.Cause), plural(f.Count, "request", "requests"))
+	for _, e := range f.Examples {
+		p.line("    %s", Clean(e.Text))
+		p.line("      was %s, is %s", verdictText(e.From), verdictText(e.To))
+		p.line("      %s", p.style.paint(sgrDim, "request "+Clean(string(e.Request))))
+		p.line("      %s", p.style.paint(sgrDim, "entities "+Clean(string(e.Entities))))
+	}
+}
+
+// refs lists policies with their places, each place once.
+func refs(list []impact.Ref) string {
+	if len(list) == 0 {
+		return "no policy"
+	}
+	var parts []string
+	for i, r := range list {
+		text := fmt.Sprintf("%s (%s:%d)", Clean(r.Policy), Clean(r.File), r.Line)
+		if i == 0 || text != parts[len(parts)-1] {
+			parts = append(parts, text)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func verdictText(v impact.Verdict) string {
+	text := "denied"
+	if v.Allow {
+		text = "allowed"
+	}
+	if len(v.Determining) > 0 {
+		text += " by " + refs(v.Determining)
+	}
+	for _, e := range v.Errors {
+		text += "; " + Clean(e.Policy) + " fails: " + Clean(e.Message)
+	}
+	return text
+}
+
+type impactJSON struct {
+	Schema       int             `json:"schema"`
+	From         Side            `json:"from"`
+	To           Side            `json:"to"`
+	Changed      bool            `json:"changed"`
+	Complete     bool            `json:"complete"`
+	Widened      int             `json:"widened"`
+	Narrowed     int             `json:"narrowed"`
+	ErrorChanged int             `json:"error_changed"`
+	Sets         []impactSetJSON `json:"sets"`
+}
+
+type impactSetJSON struct {
+	Set           string              `json:"set"`
+	Was           string              `json:"was"`
+	Kind          string              `json:"kind"`
+	SchemaVersion string              `json:"schema_version"`
+	Requests      int                 `json:"requests"`
+	Complete      bool                `json:"complete"`
+	Policies      []impactRefJSON     `json:"policies"`
+	Findings      []impactFindingJSON `json:"findings"`
+	Uncovered     []uncoveredJSON     `json:"uncovered"`
+}
+
+type impactRefJSON struct {
+	Policy string `json:"policy"`
+	Side   string `json:"side"`
+	Effect string `json:"effect"`
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+}
+
+type impactFindingJSON struct {
+	Kind     string              `json:"kind"`
+	Cause    []impactRefJSON     `json:"cause"`
+	Count    int                 `json:"count"`
+	Examples []impactExampleJSON `json:"examples"`
+}
+
+type impactExampleJSON struct {
+	Request  json.RawMessage   `json:"request"`
+	Entities json.RawMessage   `json:"entities"`
+	From     impactVerdictJSON `json:"from"`
+	To       impactVerdictJSON `json:"to"`
+}
+
+type impactVerdictJSON struct {
+	Decision    string            `json:"decision"`
+	Determining []impactRefJSON   `json:"determining"`
+	Errors      []impactErrorJSON `json:"errors"`
+}
+
+type impactErrorJSON struct {
+	Policy  string `json:"policy"`
+	Message string `json:"message"`
+}
+
+type uncoveredJSON struct {
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column int    `json:"column"`
+	Reason string `json:"reason"`
+}
+
+// ImpactJSON writes the findings as JSON.
+func ImpactJSON(w io.Writer, r Impact) error {
+	doc := impactJSON{
+		Schema: Schema, From: r.From, To: r.To, Changed: r.Changed(), Complete: r.Complete(),
+		Widened: r.Count(impact.Widened), Narrowed: r.Count(impact.Narrowed), ErrorChanged: r.Count(impact.ErrorChanged),
+		Sets: []impactSetJSON{},
+	}
+	for _, s := range r.Sets {
+		set := impactSetJSON{
+			Set: s.Set, Was: s.Was, Kind: s.Kind, SchemaVersion: s.SchemaVersion, Requests: s.Requests, Complete: len(s.Uncovered) == 0,
+			Policies: refsJSON(s.Policies), Findings: []impactFindingJSON{}, Uncovered: []uncoveredJSON{},
+		}
+		for _, u := range s.Uncovered {
+			set.Uncovered = append(set.Uncovered, uncoveredJSON{u.File, u.Line, u.Column, u.Reason})
+		}
+		for _, f := range s.Findings {
+			finding := impactFindingJSON{Kind: string(f.Kind), Cause: refsJSON(f.Cause), Count: f.Count, Examples: []impactExampleJSON{}}
+			for _, e := range f.Examples {
+				finding.Examples = append(finding.Examples, impactExampleJSON{e.Request, e.Entities, verdictJSON(e.From), verdictJSON(e.To)})
+			}
+			set.Findings = append(set.Findings, finding)
+		}
+		doc.Sets = append(doc.Sets, set)
+	}
+	return JSON(w, doc)
+}
+
+func refsJSON(list []impact.Ref) []impactRefJSON {
+	out := []impactRefJSON{}
+	for _, r := range list {
+		side := "to"
+		if r.From {
+			side = "from"
+		}
+		out = append(out, impactRefJSON{r.Policy, side, r.Effect, r.File, r.Line})
+	}
+	return out
+}
+
+func verdictJSON(v impact.Verdict) impactVerdictJSON {
+	doc := impactVerdictJSON{Decision: "deny", Determining: refsJSON(v.Determining), Errors: []impactErrorJSON{}}
+	if v.Allow {
+		doc.Decision = "allow"
+	}
+	for _, e := range v.Errors {
+		doc.Errors = append(doc.Errors, impactErrorJSON(e))
+	}
+	return doc
+}
