@@ -52,6 +52,9 @@ func (v *Survey) place(all types.EntityMap, c *choices, name string) {
 		above := group
 		for _, step := range slices.Backward(ladder[:len(ladder)-1]) {
 			between := types.NewEntityUID(step, "member of "+types.String(group.String()))
+			for v.group(between) || between == c.uids["principal"] || between == c.uids["resource"] {
+				between.ID += "'"
+			}
 			all[between] = types.Entity{UID: between, Attributes: v.attributes(step), Parents: types.NewEntityUIDSet(above)}
 			above = between
 		}

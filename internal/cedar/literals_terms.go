@@ -178,12 +178,26 @@ func (v *Survey) fresh(want resolved.IsType, mentioned map[string]types.Value, n
 			}
 		}
 		for i := 0; len(all) < n; i++ {
-			take(numbered(want, i))
+			value := numbered(want, i)
+			if uid, ok := value.(types.EntityUID); !ok || !v.group(uid) {
+				take(value)
+			}
 		}
 	default:
 		take(v.usual(want))
 	}
 	return all
+}
+
+// group tells whether somebody asks whether a subject is in the entity. One that
+// nobody mentions must be another, or it would put its own ancestors above.
+func (v *Survey) group(uid types.EntityUID) bool {
+	for _, s := range v.uids {
+		if s.above[uid] != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // numbered is value i of a type that has enough of them.

@@ -67,6 +67,8 @@ func TestCompare(t *testing.T) {
 			[]string{all[:len(all)-1] + ` when { principal.dept like "x*" && principal.dept like "*x" };`}, "narrowed p0", ""},
 		{"a pattern that is no stricter", []string{all[:len(all)-1] + ` when { principal.dept like "x*" };`},
 			[]string{all[:len(all)-1] + ` when { principal.dept like "xy*" || principal.dept like "x*" };`}, "", ""},
+		{"a group that is named as an entity between would be", []string{`permit (principal in Team::"member of Org::\"o\"", action, resource);`},
+			[]string{`permit (principal in Org::"o", action, resource);`}, "narrowed p0; widened p0", ""},
 		{"an unequal way to say the same", []string{all[:len(all)-1] + ` when { ["x", "y"].contains(principal.dept) };`},
 			[]string{all[:len(all)-1] + ` when { principal.dept == "x" || principal.dept == "y" };`}, "", ""},
 	}
