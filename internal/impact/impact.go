@@ -5,6 +5,7 @@
 package impact
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"slices"
@@ -149,9 +150,8 @@ func compareSets(from, to *state) *SetReport {
 		return nil // whatever is asked, the same policies answer
 	}
 	report.Uncovered = append(gone, left...)
-	if from.set != nil && to.set != nil && from.set.SchemaVersion != to.set.SchemaVersion {
-		report.Uncovered = append(report.Uncovered, Uncovered{to.set.Position,
-			"the schema version changes from " + from.set.SchemaVersion + " to " + to.set.SchemaVersion + ", and requests are those of the newer"})
+	if from.set != nil && to.set != nil && !sameSchema(from.schema(to), to.schema(from)) {
+		report.Uncovered = append(report.Uncovered, Uncovered{to.set.Position, "the two sides have different schemas, and requests are those of the newer"})
 	}
 	schema := to.schema(from)
 	if schema == nil {
@@ -161,6 +161,16 @@ func compareSets(from, to *state) *SetReport {
 	}
 	report.Uncovered = tidy(report.Uncovered)
 	return report
+}
+
+// sameSchema tells whether two schemas are written alike.
+func sameSchema(a, b *cedar.Schema) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	x, errX := a.JSON()
+	y, errY := b.JSON()
+	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
 // tidy sorts and says each thing once.

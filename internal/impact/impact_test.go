@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/policypin/policypin/internal/cedar"
 	"github.com/policypin/policypin/manifest"
 )
 
@@ -92,6 +93,21 @@ func TestCompare(t *testing.T) {
 				t.Errorf("got uncovered %q, want %q", text, tt.open)
 			}
 		})
+	}
+}
+
+// Requests of the older schema aren't made up, and so its differences aren't
+// covered.
+func TestSchemaChange(t *testing.T) {
+	from, to := tree(t, "permit (principal, action, resource);"), tree(t, `permit (principal == User::"a", action, resource);`)
+	to.Schemas["v1"], _ = cedar.ParseSchema("s", []byte(strings.Replace(testSchema, "vip: Bool", "vip?: Bool", 1)))
+	r := Compare(from, to)
+	if r.Complete() || !r.Changed() || !strings.Contains(r.Sets[0].Uncovered[0].Reason, "different schemas") {
+		t.Errorf("got %+v", r.Sets[0].Uncovered)
+	}
+	from.Schemas = nil
+	if r := Compare(to, from); r.Complete() || r.Changed() {
+		t.Errorf("got %+v without a schema", r)
 	}
 }
 
