@@ -16,6 +16,7 @@ type comparison struct {
 	from, to engines
 	asked    []*cedar.Policy // those that changed first
 	changed  int             // how many of them did
+	rest     engines         // those that didn't, as parts alone
 }
 
 // engines are the policies of one side. The parts are what changed: if they
@@ -39,6 +40,17 @@ func newComparison(schema *cedar.Schema, from, to *state) *comparison {
 			}
 		}
 	}
+	var permits, forbids []cedar.Named
+	for _, p := range to.policies {
+		switch {
+		case p.changed:
+		case p.Policy.Effect() == "permit":
+			permits = append(permits, p.Named)
+		default:
+			forbids = append(forbids, p.Named)
+		}
+	}
+	c.rest.permits, c.rest.forbids = cedar.NewAuthorizer(permits), cedar.NewAuthorizer(forbids)
 	c.changed = len(c.asked)
 	c.asked = append(c.asked, rest...)
 	return c

@@ -3,6 +3,7 @@ package impact
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/policypin/policypin/internal/cedar"
 )
@@ -44,20 +45,25 @@ func (s *search) run(limit int) {
 	}
 	var kept [][]int
 	all := variation{survey: s.survey, sizes: sizes, terms: first, policies: [2]int{0, s.changed}, limit: limit}
-	covered := all.each(make([]int, len(sizes)), func(choice []int) {
+	covered := all.each(make([]int, len(sizes)), func(choice []int) bool {
 		world, request, ok := s.survey.Build(choice)
 		if !ok {
-			return
+			return true
 		}
 		s.decided++
 		if !s.from.part(world, request).same(s.to.part(world, request)) {
 			kept = append(kept, append([]int(nil), choice...))
 		}
+		return true
 	})
 	all.terms, all.policies = second, [2]int{s.changed, len(s.asked)}
 	all.limit = limit / max(1, len(kept))
 	for _, choice := range kept {
-		covered = all.each(choice, s.visit) && covered
+		goals := s.goals(choice)
+		covered = all.each(choice, func(choice []int) bool {
+			s.visit(choice, goals)
+			return len(goals) > 0
+		}) && covered
 	}
 	if !covered {
 		s.uncovered = append(s.uncovered, Uncovered{Reason: fmt.Sprintf(
@@ -74,13 +80,50 @@ func (s *search) asks(term, from, to int) bool {
 	return false
 }
 
+// A mask is what the policies that didn't change say: they can hide a change or
+// bring it out, and in no other way have a part in it. Where they forbid, it
+// doesn't matter what they permit.
+type mask struct{ permit, forbid bool }
+
+// goals are the masks under which a combination of the first stage is a change.
+// One request for each shows all there is, since its cause is the changed policies.
+func (s *search) goals(choice []int) map[mask]bool {
+	world, request, ok := s.survey.Build(choice)
+	if !ok {
+		return nil
+	}
+	a, b := s.from.part(world, request), s.to.part(world, request)
+	goals := map[mask]bool{}
+	for _, m := range []mask{{}, {permit: true}, {forbid: true}} {
+		if m != (mask{}) && !s.possible(m) {
+			continue
+		}
+		if a.under(m) != b.under(m) || !slices.Equal(a.failed, b.failed) {
+			goals[m] = true
+		}
+	}
+	return goals
+}
+
+// possible tells whether any policy that didn't change can bring a mask about.
+func (s *search) possible(m mask) bool {
+	return slices.ContainsFunc(s.asked[s.changed:], func(p *cedar.Policy) bool {
+		return (p.Effect() == "forbid") == m.forbid && s.schema.Concerns(p, s.env)
+	})
+}
+
+// under is the decision if the other policies say this.
+func (p part) under(m mask) bool { return (p.permit || m.permit) && !p.forbid && !m.forbid }
+
 // visit decides one request with all policies.
-func (s *search) visit(choice []int) {
+func (s *search) visit(choice []int, goals map[mask]bool) {
 	world, request, ok := s.survey.Build(choice)
 	if !ok {
 		return
 	}
 	s.decided++
+	rest := s.rest.part(world, request)
+	delete(goals, mask{permit: rest.permit && !rest.forbid, forbid: rest.forbid})
 	f, ok := s.judge(world, request)
 	if !ok {
 		return
@@ -132,27 +175,29 @@ type variation struct {
 	limit    int
 }
 
-// each visits all combinations if they are within the limit. Otherwise it
-// visits some, always the same, and returns false: for each policy the
+// each visits all combinations if they are within the limit, or until visit
+// returns false. Otherwise it visits some, always the same, and returns false: for each policy the
 // combinations of what it asks, or a selection of them.
-func (v variation) each(base []int, visit func([]int)) (all bool) {
+func (v variation) each(base []int, visit func([]int) bool) (all bool) {
 	choice := append([]int(nil), base...)
 	if count(v.sizes, v.terms, v.limit) <= v.limit {
 		product(v.sizes, v.terms, choice, visit)
 		return true
 	}
 	seen := map[string]bool{}
-	once := func(choice []int) {
+	enough := false
+	once := func(choice []int) bool {
 		key := fmt.Sprint(choice)
-		if !seen[key] && len(seen) < v.limit {
+		if !enough && !seen[key] && len(seen) < v.limit {
 			seen[key] = true
-			visit(choice)
+			enough = !visit(choice)
 		}
+		return !enough
 	}
 	once(choice)
 	share := max(1, v.limit/(v.policies[1]-v.policies[0]))
 	random := rand.New(rand.NewPCG(1, 2))
-	for p := v.policies[0]; p < v.policies[1]; p++ {
+	for p := v.policies[0]; p < v.policies[1] && !enough; p++ {
 		var own []int
 		for _, t := range v.terms {
 			if v.survey.Asks(p, t) {
@@ -168,10 +213,12 @@ func (v variation) each(base []int, visit func([]int)) (all bool) {
 			for _, t := range own {
 				choice[t] = random.IntN(v.sizes[t])
 			}
-			once(choice)
+			if !once(choice) {
+				break
+			}
 		}
 	}
-	return false
+	return enough
 }
 
 // count is the number of combinations, or something above the limit.
@@ -185,17 +232,18 @@ func count(sizes, terms []int, limit int) int {
 	return n
 }
 
-// product visits every combination of values of some terms. It puts the choice
-// back as it was.
-func product(sizes, terms, choice []int, visit func([]int)) {
+// product visits every combination of values of some terms, until visit returns
+// false. It puts the choice back as it was.
+func product(sizes, terms, choice []int, visit func([]int) bool) bool {
 	if len(terms) == 0 {
-		visit(choice)
-		return
+		return visit(choice)
 	}
 	was := choice[terms[0]]
-	for i := range sizes[terms[0]] {
+	more := true
+	for i := 0; i < sizes[terms[0]] && more; i++ {
 		choice[terms[0]] = i
-		product(sizes, terms[1:], choice, visit)
+		more = product(sizes, terms[1:], choice, visit)
 	}
 	choice[terms[0]] = was
+	return more
 }
