@@ -46,7 +46,7 @@ func TestPreCommitHooks(t *testing.T) {
 			t.Errorf("%s runs %q", h.ID, h.Entry)
 		}
 	}
-	for _, id := range []string{"policypin-validate", "policypin-fmt"} {
+	for _, id := range []string{"policypin-validate", "policypin-fmt", "policypin-test"} {
 		built, system := hooks[id], hooks[id+"-system"]
 		if built.Language != "golang" || system.Language != "system" {
 			t.Errorf("%s: got languages %q and %q, want golang and system", id, built.Language, system.Language)
@@ -55,7 +55,7 @@ func TestPreCommitHooks(t *testing.T) {
 			t.Errorf("%s: the two languages differ:\n%+v\n%+v", id, built, system)
 		}
 	}
-	if len(hooks) != 4 {
-		t.Errorf("got %d hooks, want 4", len(hooks))
+	if len(hooks) != 6 {
+		t.Errorf("got %d hooks, want 6", len(hooks))
 	}
 }
