@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -89,11 +90,11 @@ func TestRenamesAndChangesAtOnceGoOnWhereTheyEnded(t *testing.T) {
 				w := prepare(t)
 				ctx, cancel := context.WithCancel(context.Background())
 				defer cancel()
-				count := 0
+				var count atomic.Int64 // policies are created side by side
 				next := w.requests.next
 				w.requests.next = roundTrip(func(req *http.Request) (*http.Response, error) {
 					if isWrite(req) && ctx.Err() == nil {
-						if count++; count == n {
+						if count.Add(1) == int64(n) {
 							if after {
 								if resp, err := next.RoundTrip(req.WithContext(context.Background())); err == nil {
 									resp.Body.Close()
@@ -111,7 +112,7 @@ func TestRenamesAndChangesAtOnceGoOnWhereTheyEnded(t *testing.T) {
 				if !errors.Is(err, context.Canceled) {
 					t.Fatalf("interrupted: got %v, want context.Canceled", err)
 				}
-				w.requests.next = next
+				// With ctx ended, every request goes through.
 				if _, err := w.publish(w.head(), opts); err != nil {
 					t.Fatalf("again: %v", err)
 				}
