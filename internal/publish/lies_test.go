@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/policypin/policypin/internal/publish"
@@ -19,7 +20,9 @@ type liar struct {
 	method string
 	path   *regexp.Regexp
 	tell   func(map[string]any) // changes a body in place
-	told   int
+
+	mu   sync.Mutex // policies are created side by side
+	told int
 }
 
 func (l *liar) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -33,8 +36,10 @@ func (l *liar) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.mu.Lock()
 	l.tell(body)
 	l.told++
+	l.mu.Unlock()
 	text, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
