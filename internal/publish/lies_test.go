@@ -25,9 +25,19 @@ type liar struct {
 	told int
 }
 
+// say changes the lie. A request that was given up may still be under way.
+func (l *liar) say(tell func(map[string]any)) {
+	l.mu.Lock()
+	l.tell, l.told = tell, 0
+	l.mu.Unlock()
+}
+
 func (l *liar) RoundTrip(req *http.Request) (*http.Response, error) {
 	res, err := l.next.RoundTrip(req)
-	if err != nil || l.tell == nil || req.Method != l.method || !l.path.MatchString(req.URL.Path) || res.StatusCode >= 300 {
+	l.mu.Lock()
+	tell := l.tell
+	l.mu.Unlock()
+	if err != nil || tell == nil || req.Method != l.method || !l.path.MatchString(req.URL.Path) || res.StatusCode >= 300 {
 		return res, err
 	}
 	var body map[string]any
@@ -37,7 +47,7 @@ func (l *liar) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	l.mu.Lock()
-	l.tell(body)
+	tell(body)
 	l.told++
 	l.mu.Unlock()
 	text, err := json.Marshal(body)
@@ -144,7 +154,7 @@ func TestALyingZone(t *testing.T) {
 				if _, err := w.publish(first, publish.Options{Activate: true}); err != nil {
 					t.Logf("unchanged: %v", err)
 				}
-				l.tell = nil
+				l.say(nil)
 				if got := w.mustPublish(first, publish.Options{Activate: true}); got.Status != publish.Unchanged || got.Version != 1 || len(w.versions("agents")) != 1 {
 					t.Fatalf("the same commit again: %s v%d, versions %v; want v1 alone, unchanged", got.Status, got.Version, w.versions("agents"))
 				}
@@ -155,7 +165,7 @@ func TestALyingZone(t *testing.T) {
 				"policies/new.cedar":      policy("new"),
 				"policy-sets/agents.yaml": set("agents", "finance", "ops", "new", "default-user-grants@3"),
 			})
-			l.tell, l.told = lie.tell, 0
+			l.say(lie.tell)
 			_, err := w.publish(second, publish.Options{Activate: true})
 			t.Logf("changed: %v", err)
 			if l.told == 0 {
@@ -164,7 +174,7 @@ func TestALyingZone(t *testing.T) {
 			if lie.harmless != (err == nil) {
 				t.Errorf("error is %v, want one: %v", err, !lie.harmless)
 			}
-			l.tell = nil
+			l.say(nil)
 			got := w.mustPublish(second, publish.Options{Activate: true})
 			if got.Version != 2 || len(w.tags()) != 2 || len(w.versions("agents")) != 2 {
 				t.Errorf("ends with v%d, tags %v and versions %v, want v2, two pins and two versions", got.Version, w.tags(), w.versions("agents"))
