@@ -100,6 +100,6 @@ func findImpact(ctx context.Context, w *world, from, to string) (report.Impact, 
 		sides[i] = s
 	}
 	doc.From, doc.To = sides[0].report(), sides[1].report()
-	doc.Report = impact.Compare(sides[0].tree, sides[1].tree)
+	doc.Report = impact.Compare(sides[0].tree, sides[1].tree, impact.Options{})
 	return doc, nil
 }

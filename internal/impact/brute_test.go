@@ -138,8 +138,8 @@ func TestBruteForce(t *testing.T) {
 			to = append(to, randomPolicy(r))
 		}
 		a, b := tree(t, from...), tree(t, to...)
-		report := Compare(a, b)
-		sa, sb := newState(true, a, a.Sets[0]), newState(false, b, b.Sets[0])
+		report := Compare(a, b, Options{})
+		sa, sb := newState(true, a, a.Sets[0], nil), newState(false, b, b.Sets[0], nil)
 		sa.mark(sb)
 		sb.mark(sa)
 		c := newComparison(u.schema, sa, sb)

@@ -104,9 +104,23 @@ type Verdict struct {
 	Errors      []cedar.EvaluationError
 }
 
+// Options say what a comparison uses besides the two trees. The zero value
+// compares every set by what the repository has.
+type Options struct {
+	// Sets are the names of those to compare, of the newer side or, for a removed
+	// one, of the older; nil takes all.
+	Sets []string
+	// From and To are the policies of entries without a source on either side,
+	// where their text is known from elsewhere.
+	From, To map[Entry][]*cedar.Policy
+}
+
+// An Entry is one entry of one set, by its label.
+type Entry struct{ Set, Policy string }
+
 // Compare finds what decisions change from one tree to another. Either may be
 // nil, meaning nothing was there.
-func Compare(from, to *manifest.Tree) Report {
+func Compare(from, to *manifest.Tree, opts Options) Report {
 	if from == nil {
 		from = &manifest.Tree{}
 	}
@@ -115,7 +129,7 @@ func Compare(from, to *manifest.Tree) Report {
 	}
 	var r Report
 	for _, d := range manifest.Compare(from, to).Sets {
-		if d.Kind == manifest.Layout {
+		if d.Kind == manifest.Layout || opts.Sets != nil && !slices.Contains(opts.Sets, d.Name) {
 			continue
 		}
 		old := d.Name
@@ -129,7 +143,7 @@ func Compare(from, to *manifest.Tree) Report {
 		if s, ok := to.Set(d.Name); ok && d.Kind != manifest.Removed {
 			b = s
 		}
-		s := compareSets(newState(true, from, a), newState(false, to, b))
+		s := compareSets(newState(true, from, a, opts.From), newState(false, to, b, opts.To))
 		if s == nil {
 			continue
 		}

@@ -75,7 +75,7 @@ func TestCompare(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := Compare(tree(t, tt.from...), tree(t, tt.to...))
+			r := Compare(tree(t, tt.from...), tree(t, tt.to...), Options{})
 			var got, open []string
 			for _, s := range r.Sets {
 				for _, f := range s.Findings {
@@ -101,12 +101,12 @@ func TestCompare(t *testing.T) {
 func TestSchemaChange(t *testing.T) {
 	from, to := tree(t, "permit (principal, action, resource);"), tree(t, `permit (principal == User::"a", action, resource);`)
 	to.Schemas["v1"], _ = cedar.ParseSchema("s", []byte(strings.Replace(testSchema, "vip: Bool", "vip?: Bool", 1)))
-	r := Compare(from, to)
+	r := Compare(from, to, Options{})
 	if r.Complete() || !r.Changed() || !strings.Contains(r.Sets[0].Uncovered[0].Reason, "different schemas") {
 		t.Errorf("got %+v", r.Sets[0].Uncovered)
 	}
 	from.Schemas = nil
-	if r := Compare(to, from); r.Complete() || r.Changed() {
+	if r := Compare(to, from, Options{}); r.Complete() || r.Changed() {
 		t.Errorf("got %+v without a schema", r)
 	}
 }

@@ -24,18 +24,22 @@ type member struct {
 	changed bool // the other side hasn't got it
 }
 
-func newState(from bool, tree *manifest.Tree, set *manifest.Set) *state {
+func newState(from bool, tree *manifest.Tree, set *manifest.Set, texts map[Entry][]*cedar.Policy) *state {
 	s := &state{from: from, tree: tree, set: set}
 	if set == nil {
 		return s
 	}
 	for _, e := range set.Entries {
-		p := tree.Sources[e.Source]
-		if p == nil {
-			s.unread = append(s.unread, e)
-			continue
+		known := texts[Entry{set.Name, e.Label()}]
+		if p := tree.Sources[e.Source]; p != nil {
+			known = []*cedar.Policy{p}
 		}
-		s.policies = append(s.policies, member{Named: cedar.Named{Name: e.Label(), Policy: p}, digest: p.Digest()})
+		if known == nil {
+			s.unread = append(s.unread, e)
+		}
+		for _, p := range known {
+			s.policies = append(s.policies, member{Named: cedar.Named{Name: e.Label(), Policy: p}, digest: p.Digest()})
+		}
 	}
 	return s
 }
