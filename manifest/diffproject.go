@@ -52,5 +52,7 @@ func compareProjects(a, b *Project) []Change {
 		Change{"manifests", list(a.Manifests), list(b.Manifests)},
 		Change{"schemas", a.Schemas, b.Schemas},
 		Change{"tests", list(a.Tests), list(b.Tests)},
+		Change{"entities", list(a.Entities), list(b.Entities)},
+		Change{"requests", list(a.Requests), list(b.Requests)},
 	)...)
 }

@@ -24,6 +24,7 @@ var gateWords = []string{"allow", "approve", "refuse"}
 var (
 	projectKeys = []key{
 		{"apiVersion", true}, {"kind", true}, {"manifests", false}, {"schemas", false}, {"tests", false},
+		{"entities", false}, {"requests", false},
 		{"targets", false}, {"default_target", false}, {"gates", false},
 	}
 	targetKeys      = []key{{"zone_id", true}, {"branch", false}, {"pins", false}, {"active", false}}
@@ -79,6 +80,8 @@ func defaultProject() *Project {
 		Manifests:     []string{"policy-sets/*.yaml"},
 		Schemas:       "schemas/{version}.cedarschema",
 		Tests:         []string{"tests/*.yaml"},
+		Entities:      []string{"entities/*.json"},
+		Requests:      []string{"requests/*.jsonl"},
 		DefaultTarget: localTarget,
 		Gates:         Gates{Widened: "approve", Uncovered: "approve"},
 		places:        map[string]place{},
@@ -168,7 +171,7 @@ func (d *decoder) project(root *yaml.Node) *Project {
 	d.text(v["kind"], "kind")
 	p := defaultProject()
 	p.places["manifests"] = placeOf(root)
-	for _, name := range []string{"manifests", "schemas", "tests", "default_target"} {
+	for _, name := range []string{"manifests", "schemas", "tests", "entities", "requests", "default_target"} {
 		if v[name] != nil {
 			p.places[name] = placeOf(v[name])
 		}
@@ -178,6 +181,12 @@ func (d *decoder) project(root *yaml.Node) *Project {
 	}
 	if n := v["tests"]; n != nil {
 		p.Tests = d.patterns(n, "tests", p)
+	}
+	if n := v["entities"]; n != nil {
+		p.Entities = d.patterns(n, "entities", p)
+	}
+	if n := v["requests"]; n != nil {
+		p.Requests = d.patterns(n, "requests", p)
 	}
 	if s, ok := d.text(v["schemas"], "schemas"); ok {
 		if bad := badPath(s); bad != "" {

@@ -94,6 +94,7 @@ func TestJSONSchemasHaveTheParsersValues(t *testing.T) {
 	}
 	for name, want := range map[string]any{
 		"manifests": defaultProject().Manifests, "schemas": defaultProject().Schemas, "tests": defaultProject().Tests,
+		"entities": defaultProject().Entities, "requests": defaultProject().Requests,
 	} {
 		wantJSON, err := json.Marshal(want)
 		if err != nil {

@@ -14,6 +14,8 @@ type Project struct {
 	Manifests     []string // glob patterns, slash-separated
 	Schemas       string   // path with {version}
 	Tests         []string
+	Entities      []string // glob patterns of Cedar's JSON, for impact
+	Requests      []string // glob patterns of decision logs, for impact
 	Targets       []Target // in file order; the built-in local target is not listed unless the file has it
 	DefaultTarget string   // "local" by default
 	Gates         Gates

@@ -33,6 +33,12 @@ func WriteProject(p *Project) []byte {
 	if !slices.Equal(p.Tests, standard.Tests) {
 		w.list("tests", p.Tests)
 	}
+	if !slices.Equal(p.Entities, standard.Entities) {
+		w.list("entities", p.Entities)
+	}
+	if !slices.Equal(p.Requests, standard.Requests) {
+		w.list("requests", p.Requests)
+	}
 	if len(p.Targets) > 0 {
 		w.WriteString("targets:\n")
 	}

@@ -76,9 +76,10 @@ func TestWriteProject(t *testing.T) {
 		{
 			"everything else", &Project{
 				Manifests: []string{"sets/*.yaml", "more/*.yaml"}, Schemas: "cedar/{version}.schema", DefaultTarget: "local",
+				Entities: []string{"export/*.json"},
 				Gates: Gates{MaxRemovedEntries: &two, Widened: "refuse", Uncovered: "approve"},
 			},
-			"manifests: [\"sets/*.yaml\", \"more/*.yaml\"]\nschemas: \"cedar/{version}.schema\"\ntests: []\ngates:\n  max_removed_entries: 2\n  widened: refuse\n",
+			"manifests: [\"sets/*.yaml\", \"more/*.yaml\"]\nschemas: \"cedar/{version}.schema\"\ntests: []\nentities: [\"export/*.json\"]\nrequests: []\ngates:\n  max_removed_entries: 2\n  widened: refuse\n",
 		},
 	}
 	for _, tt := range tests {
