@@ -28,6 +28,9 @@ var rules = map[string]ruleText{
 	"too-many-problems": {"a file with too many problems", "Only the first problems of the file are listed. Fix them and run the check again."},
 	"format-unsafe":     {"a file that can't be formatted safely", "Formatting would change what the file means, so it is left alone."},
 
+	// JSON.
+	"json-syntax": {"valid JSON", "The file can't be read as JSON, or is nested deeper than any value that has a type."},
+
 	// YAML.
 	"alias":             {"no YAML aliases", "A reader should see every value where it is used. Write the value out."},
 	"anchor":            {"no YAML anchors", "A reader should see every value where it is used. Write the value where it is needed."},
