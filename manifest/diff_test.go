@@ -115,7 +115,7 @@ gates: {widened: refuse}
 			"project targets.staging.zone_id: zone_stg > \n" +
 			"project targets.staging.pins: staging > \n" +
 			"project gates.max_removed_entries: 3 > \n" +
-			"project gates.widened: approve > refuse\n" +
+			"project gates.widened: allow > refuse\n" +
 			"project default_target: local > production\n" +
 			"project manifests: policy-sets/*.yaml > policy-sets/agents.yaml, policy-sets/exact.yaml\n"},
 		{"the order of targets", goodFiles.with(files{project: `apiVersion: policypin.dev/v1

@@ -237,7 +237,7 @@ func TestTreeAnswers(t *testing.T) {
 	if _, ok := p.Target("nobody"); ok {
 		t.Error("a target that doesn't exist was found")
 	}
-	if p.DefaultTarget != "local" || p.Gates.Widened != "approve" || p.Gates.Uncovered != "approve" || *p.Gates.MaxRemovedEntries != 3 {
+	if p.DefaultTarget != "local" || p.Gates.Widened != "allow" || p.Gates.Uncovered != "allow" || *p.Gates.MaxRemovedEntries != 3 {
 		t.Errorf("got %+v", p)
 	}
 	exact, _ := tree.Set("exact")

@@ -83,7 +83,7 @@ func defaultProject() *Project {
 		Entities:      []string{"entities/*.json"},
 		Requests:      []string{"requests/*.jsonl"},
 		DefaultTarget: localTarget,
-		Gates:         Gates{Widened: "approve", Uncovered: "approve"},
+		Gates:         Gates{Widened: "allow", Uncovered: "allow"},
 		places:        map[string]place{},
 	}
 }

@@ -32,10 +32,11 @@ type Target struct {
 	Active string // the policy set whose version decides in this zone, or ""
 }
 
-// Gates are the limits that publish enforces.
+// Gates are the limits that publish enforces. One that isn't in the file allows
+// everything.
 type Gates struct {
 	MaxRemovedEntries *int   // nil: no limit
-	Widened           string // allow, approve or refuse; "approve" by default
+	Widened           string // allow, approve or refuse; "allow" by default
 	Uncovered         string // the same
 }
 
