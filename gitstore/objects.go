@@ -22,6 +22,10 @@ type objects interface {
 	announce(h Hash, likely func() []Hash) error
 }
 
+// noFiles is the id of the tree without entries. Git knows it by heart, and
+// doesn't store it for a commit without files.
+var noFiles = toHash(emptyTree().Hash())
+
 // errMissing is wrapped when an object isn't in the object database.
 var errMissing = errors.New("not in the object database")
 
@@ -31,6 +35,8 @@ type stored struct{ s storer.EncodedObjectStorer }
 func (o stored) read(t plumbing.ObjectType, h Hash) ([]byte, error) {
 	obj, err := o.whole(t, fromHash(h))
 	switch {
+	case errors.Is(err, plumbing.ErrObjectNotFound) && t == plumbing.TreeObject && h == noFiles:
+		return nil, nil
 	case errors.Is(err, plumbing.ErrObjectNotFound):
 		return nil, fmt.Errorf("%s %s: %w", t, h, errMissing)
 	case err != nil:

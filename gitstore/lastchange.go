@@ -1,0 +1,179 @@
+package gitstore
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// ErrUnchanged is returned when no commit of a history has a path.
+var ErrUnchanged = errors.New("no commit changed it")
+
+// ErrTooFar is returned when a walk over history reached its limit before the
+// question was answered.
+var ErrTooFar = errors.New("history is longer than the search may be")
+
+// A ChangeFinder finds the commits that last changed paths. It keeps what it has
+// read of commits, since the paths of a project share their history. It is not
+// safe for concurrent use.
+type ChangeFinder struct {
+	objects objects
+	shallow map[plumbing.Hash]bool
+	commits map[Hash]Commit
+	entries map[treeName]treeEntry // the zero entry for a name that a tree lacks
+}
+
+// A treeName is a name in a tree.
+type treeName struct {
+	tree Hash
+	name string
+}
+
+// Changes returns a finder for the history that the clone has.
+func (r *Repo) Changes() (*ChangeFinder, error) {
+	shallow, err := r.shallow()
+	if err != nil {
+		return nil, err
+	}
+	return &ChangeFinder{
+		objects: stored{r.store}, shallow: shallow,
+		commits: map[Hash]Commit{}, entries: map[treeName]treeEntry{},
+	}, nil
+}
+
+// Last returns the newest commit, from one on, that changed the content or the
+// mode of the file or folder at a slash path, or removed it: the one that
+// git log -1 REV -- PATH shows. A merge that takes over the path from one of its
+// parents didn't change it; the first such parent is followed.
+//
+// walk is how many commits may still be looked at, and is counted down; the error
+// wraps [ErrTooFar] when it is used up. It wraps [ErrShallow] and names the
+// commit where the clone's shallow boundary hides the answer, since that commit
+// only looks as if it had made everything; [ErrUnchanged] if no commit has the
+// path; and [ErrNoRevision] if from isn't here.
+func (f *ChangeFinder) Last(from Hash, path string, walk *int) (Commit, error) {
+	if err := validDir("log", path); err != nil {
+		return Commit{}, err
+	}
+	at, err := f.commit(from)
+	if err != nil {
+		return Commit{}, err
+	}
+	here, err := f.chain(at.Tree, path)
+	if err != nil {
+		return at, err
+	}
+	for ; *walk > 0; *walk-- {
+		last := here[len(here)-1]
+		if f.shallow[fromHash(at.Hash)] && len(at.Parents) > 0 {
+			return at, fmt.Errorf("%w: it ends at %s", ErrShallow, at.Hash.Short())
+		}
+		if len(at.Parents) == 0 {
+			if last.hash.IsZero() {
+				return Commit{}, ErrUnchanged
+			}
+			return at, nil
+		}
+		same := false
+		for _, p := range at.Parents {
+			parent, err := f.commit(p)
+			if err != nil {
+				return at, fmt.Errorf("parent of %s: %w", at.Hash.Short(), err)
+			}
+			there, err := f.chainLike(here, parent.Tree, path)
+			if err != nil {
+				return at, fmt.Errorf("commit %s: %w", p.Short(), err)
+			}
+			if e := there[len(there)-1]; e.hash == last.hash && e.mode == last.mode {
+				at, here, same = parent, there, true
+				break
+			}
+		}
+		if !same {
+			return at, nil
+		}
+	}
+	return at, fmt.Errorf("%w: it ended at %s", ErrTooFar, at.Hash.Short())
+}
+
+func (f *ChangeFinder) commit(h Hash) (Commit, error) {
+	if c, ok := f.commits[h]; ok {
+		return c, nil
+	}
+	c, err := readCommit(f.objects, h)
+	if err == nil {
+		f.commits[h] = c
+	}
+	return c, err
+}
+
+// chain lists the entries that lead from a root to a path: one for the root and
+// one for each name. Those from the first that isn't there are zero.
+func (f *ChangeFinder) chain(root Hash, path string) ([]treeEntry, error) {
+	return f.chainLike(nil, root, path)
+}
+
+// chainLike is chain, beside that of another commit: below equal folders nothing
+// needs to be read.
+func (f *ChangeFinder) chainLike(other []treeEntry, root Hash, path string) ([]treeEntry, error) {
+	at := treeEntry{mode: modeTree, hash: root}
+	list := []treeEntry{at}
+	if path == "." {
+		return list, nil
+	}
+	for name := range strings.SplitSeq(path, "/") {
+		if n := len(list); len(other) > n && at.mode == modeTree && other[n-1].hash == at.hash && other[n-1].mode == modeTree {
+			return append(list, other[n:]...), nil
+		}
+		var err error
+		if at, err = f.entry(at, name); err != nil {
+			return nil, err
+		}
+		list = append(list, at)
+	}
+	return list, nil
+}
+
+// entry looks up a name in a folder; what isn't a folder has none.
+func (f *ChangeFinder) entry(folder treeEntry, name string) (treeEntry, error) {
+	if folder.mode != modeTree {
+		return treeEntry{}, nil
+	}
+	key := treeName{folder.hash, name}
+	if e, ok := f.entries[key]; ok {
+		return e, nil
+	}
+	content, err := f.objects.read(plumbing.TreeObject, folder.hash)
+	if err != nil {
+		return treeEntry{}, err
+	}
+	e, err := scanTree(content, name)
+	if err != nil {
+		return treeEntry{}, fmt.Errorf("tree %s: %w", folder.hash, err)
+	}
+	f.entries[key] = e
+	return e, nil
+}
+
+// scanTree looks for one name in a tree without making a list of all: a walk
+// reads a tree for each commit, and a folder may hold 10,000 files.
+func scanTree(content []byte, name string) (treeEntry, error) {
+	for len(content) > 0 {
+		space := bytes.IndexByte(content[:min(len(content), 8)], ' ')
+		end := bytes.IndexByte(content, 0)
+		if space <= 0 || end < space || len(content)-end-1 < len(Hash{}) {
+			return treeEntry{}, errors.New("tree is malformed")
+		}
+		if string(content[space+1:end]) == name {
+			mode, err := parseMode(string(content[:space]))
+			e := treeEntry{name: name, mode: mode}
+			copy(e.hash[:], content[end+1:])
+			return e, err
+		}
+		content = content[end+1+len(Hash{}):]
+	}
+	return treeEntry{}, nil
+}
