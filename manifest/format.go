@@ -22,8 +22,9 @@ type Formatted struct {
 // Changed tells whether the file was not in the canonical layout.
 func (f Formatted) Changed() bool { return !bytes.Equal(f.Before, f.After) }
 
-// Format lays out the files of a project: the project file, the manifests that
-// its patterns match, and the sources that those name, in this order. If only
+// Format lays out the files of a project: the project file, the manifests and
+// test files that its patterns match, and the sources that the manifests name,
+// in this order but for the tests, which come last. If only
 // isn't nil, it lays out those of its files that are of one of these kinds,
 // used or not, and leaves out the others. Paths are slash-separated.
 //
@@ -72,7 +73,8 @@ const (
 	projectFile fileKind = iota
 	manifestFile
 	sourceFile
-	anyYAML // a manifest if it says so
+	testFile
+	anyYAML // a manifest or a test file if it says so
 )
 
 func (k fileKind) limit() int64 {
@@ -81,8 +83,10 @@ func (k fileKind) limit() int64 {
 		return maxProjectBytes
 	case sourceFile:
 		return cedar.MaxSourceBytes
+	case testFile:
+		return maxTestBytes
 	}
-	return maxManifestBytes
+	return max(maxManifestBytes, maxTestBytes)
 }
 
 type kindOfFile struct {
@@ -115,6 +119,13 @@ func (l *loader) laidOut(only []string) ([]kindOfFile, error) {
 		if l.exists(name) {
 			files = append(files, kindOfFile{name, sourceFile})
 		}
+	}
+	tests, err := l.testFiles()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range tests {
+		files = append(files, kindOfFile{name, testFile})
 	}
 	return files, nil
 }
@@ -157,11 +168,7 @@ func layoutOf(name string, kind fileKind, data []byte) (r layoutResult) {
 	if before.root == nil || r.problems.Err() != nil {
 		return r
 	}
-	keys := setKeys
-	if kind == projectFile {
-		keys = projectKeys
-	}
-	text, ok := formatNodes(before.text, before.root, keys)
+	text, ok := formatNodes(before.text, before.root, before.layout)
 	if ok {
 		after := readYAML(name, kind, text)
 		ok = after.problems.Err() == nil && bytes.Equal(before.content, after.content) && sameRemarks(before, after)
@@ -182,6 +189,7 @@ func layoutOf(name string, kind fileKind, data []byte) (r layoutResult) {
 type yamlFile struct {
 	text     []byte // with line feeds alone
 	root     *yaml.Node
+	layout   *layout
 	content  []byte // its canonical form, without comments
 	problems diag.List
 	secrets  []string
@@ -200,15 +208,29 @@ func readYAML(name string, kind fileKind, data []byte) (f yamlFile) {
 	if root == nil {
 		return f
 	}
-	if kind == anyYAML && !says(root, "PolicySet") {
-		return yamlFile{}
-	}
-	if kind == projectFile {
-		if p := d.project(root); p != nil {
-			f.root, f.content = root, WriteProject(p)
+	if kind == anyYAML {
+		switch {
+		case says(root, "PolicySet"):
+			kind = manifestFile
+		case says(root, "PolicyTest"):
+			kind = testFile
+		default:
+			return yamlFile{}
 		}
-	} else if s := d.set(root); s != nil {
-		f.root, f.content = root, WriteSet(s)
+	}
+	switch kind {
+	case projectFile:
+		if p := d.project(root); p != nil {
+			f.root, f.layout, f.content = root, projectLayout, WriteProject(p)
+		}
+	case testFile:
+		if t := d.tests(root); t != nil {
+			f.root, f.layout, f.content = root, testLayout, contentOf(t)
+		}
+	default:
+		if s := d.set(root); s != nil {
+			f.root, f.layout, f.content = root, setLayout, WriteSet(s)
+		}
 	}
 	f.problems.Sort()
 	return f

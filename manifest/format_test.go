@@ -8,11 +8,15 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"github.com/policypin/policypin/diag"
+	"github.com/policypin/policypin/internal/cedar"
 )
 
 // TestFormatGolden lays out testdata/format/*.in.yaml. The results are files
@@ -52,8 +56,11 @@ func TestFormatGolden(t *testing.T) {
 }
 
 func kindByName(file string) fileKind {
-	if strings.Contains(filepath.Base(file), "project") {
+	switch base := filepath.Base(file); {
+	case strings.HasPrefix(base, "project"):
 		return projectFile
+	case strings.HasPrefix(base, "test"):
+		return testFile
 	}
 	return manifestFile
 }
@@ -64,14 +71,23 @@ func keepsPromises(t *testing.T, kind fileKind, text, got []byte) {
 	if again := layoutOf(ProjectFile, kind, got); !bytes.Equal(again.after, got) {
 		t.Errorf("not idempotent (%v): the first time\n%s\nthe second time\n%s", again.problems, got, again.after)
 	}
-	if kind == projectFile {
+	switch kind {
+	case testFile:
+		before, _, _ := parseTests("f", text)
+		after, _, _ := parseTests("f", got)
+		unplaced(before)
+		unplaced(after)
+		if !reflect.DeepEqual(before, after) {
+			t.Errorf("the tests\n%+v\nbecame\n%+v", before, after)
+		}
+	case projectFile:
 		before, _, _ := parseProject(text)
 		after, _, _ := parseProject(got)
 		before.places, after.places = nil, nil
 		if a, b := WriteProject(before), WriteProject(after); !bytes.Equal(a, b) {
 			t.Errorf("the project\n%s\nbecame\n%s", a, b)
 		}
-	} else {
+	default:
 		before, _, _ := parseSet("f", text)
 		after, _, _ := parseSet("f", got)
 		if a, b := WriteSet(before), WriteSet(after); !bytes.Equal(a, b) {
@@ -80,6 +96,44 @@ func keepsPromises(t *testing.T, kind fileKind, text, got []byte) {
 	}
 	if !bytes.HasSuffix(got, []byte("\n")) || bytes.HasSuffix(got, []byte("\n\n")) && !bytes.Contains(got, []byte("+")) || bytes.Contains(got, []byte("\r")) || got[0] == '\n' {
 		t.Errorf("bad line ends: %q", got)
+	}
+}
+
+// unplaced takes the positions out of a test file, so that it can be compared,
+// and what else is layout: the order of a mapping's keys stays.
+func unplaced(f *TestFile) {
+	f.places = testPlaces{}
+	uid := func(u *cedar.PlacedUID) { u.Position = diag.Position{} }
+	var datum func(d *cedar.Datum)
+	datum = func(d *cedar.Datum) {
+		d.Position = diag.Position{}
+		if d.Kind == cedar.Null {
+			d.Text = ""
+		}
+		for i := range d.Items {
+			datum(&d.Items[i])
+		}
+		for i := range d.Keys {
+			d.Keys[i].Position = diag.Position{}
+			datum(&d.Keys[i].Value)
+		}
+	}
+	for i := range f.Entities {
+		e := &f.Entities[i]
+		uid(&e.PlacedUID)
+		datum(&e.Attrs)
+		datum(&e.Tags)
+		for p := range e.Parents {
+			uid(&e.Parents[p])
+		}
+	}
+	for i := range f.Cases {
+		c := &f.Cases[i]
+		c.places, c.Position = casePlaces{}, diag.Position{}
+		uid(&c.Principal)
+		uid(&c.Action)
+		uid(&c.Resource)
+		datum(&c.Context)
 	}
 }
 
@@ -124,7 +178,8 @@ func TestFormatProject(t *testing.T) {
 		"policy-sets/bad.yaml": "apiVersion: policypin.dev/v1\nkind: PolicySet\nname: [\n",
 		"policies/p.cedar":     "permit(principal,action,resource);",
 		"policies/other.cedar": "permit(",
-		"tests/t.yaml":         "kind:   PolicyTest\n",
+		"tests/t.yaml":         "kind:   PolicyTest\napiVersion: policypin.dev/v1\ncases:\n  - {expect: deny, principal: A::\"a\", action: Action::\"r\", resource: A::\"b\"}\n",
+		"workflow.yaml":        "kind:   Other\n",
 		"notes.txt":            "x",
 	} {
 		fsys[name] = &fstest.MapFile{Data: []byte(text)}
@@ -140,15 +195,15 @@ func TestFormatProject(t *testing.T) {
 			t.Errorf("%s changed: %v, want %v", f.File, f.Changed(), want)
 		}
 	}
-	if want := []string{ProjectFile, "policy-sets/a.yaml", "policies/p.cedar"}; !slices.Equal(got, want) {
+	if want := []string{ProjectFile, "policy-sets/a.yaml", "policies/p.cedar", "tests/t.yaml"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	if len(problems) != 1 || problems[0].File != "policy-sets/bad.yaml" || problems[0].Rule != "yaml-syntax" {
 		t.Errorf("got %v, want the syntax error alone", problems)
 	}
-	list, problems, err = Format(fsys, []string{"policies/other.cedar", "tests/t.yaml", "notes.txt", "policies/p.cedar"})
-	if err != nil || len(list) != 1 || list[0].File != "policies/p.cedar" || len(problems) != 1 || problems[0].File != "policies/other.cedar" {
-		t.Errorf("got %v, %v and %v, want the one source, the other one's problem, and nothing for what is none of ours", list, problems, err)
+	list, problems, err = Format(fsys, []string{"policies/other.cedar", "workflow.yaml", "notes.txt", "policies/p.cedar", "tests/t.yaml"})
+	if err != nil || len(list) != 2 || list[0].File != "policies/p.cedar" || list[1].File != "tests/t.yaml" || len(problems) != 1 || problems[0].File != "policies/other.cedar" {
+		t.Errorf("got %v, %v and %v, want the source and the tests, the other source's problem, and nothing for what is none of ours", list, problems, err)
 	}
 	if _, _, err := Format(fsys, []string{"policies/none.cedar"}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v, want an error for a file that doesn't exist", err)
@@ -230,6 +285,22 @@ func TestFormatOfALongLineTakesNoTime(t *testing.T) {
 	}
 }
 
+// A test file can hold any value: long and deep ones are written once.
+func TestFormatOfDeepDataTakesNoTime(t *testing.T) {
+	const depth = maxNesting - 10
+	long := strings.Repeat("word, ", 20_000)
+	text := "apiVersion: policypin.dev/v1\nkind: PolicyTest\ncases:\n  - principal: A::\"a\"\n    action: Action::\"a\"\n    resource: A::\"a\"\n" +
+		"    expect: deny\n    context: {a: " + strings.Repeat("[", depth) + long + strings.Repeat("]", depth) + "}\n"
+	start := time.Now()
+	r := layoutOf("f", testFile, []byte(text))
+	if r.problems.Err() != nil || bytes.Count(r.after, []byte("- word\n")) != 20_000 {
+		t.Errorf("%d bytes and %v, want one word a line", len(r.after), r.problems)
+	}
+	if d := time.Since(start); d > 20*time.Second {
+		t.Errorf("it took %v", d)
+	}
+}
+
 // What can't be rewritten without a loss is left alone, and said.
 func TestFormatRefusesToLose(t *testing.T) {
 	const text = "apiVersion: policypin.dev/v1\nkind: PolicySet\nname: a\nschema_version: x\nentries:\n" +
@@ -240,7 +311,7 @@ func TestFormatRefusesToLose(t *testing.T) {
 	}
 }
 
-// FuzzFormatYAML holds the layout of manifests and project files against its
+// FuzzFormatYAML holds the layout of project files, manifests and tests against its
 // promises.
 func FuzzFormatYAML(f *testing.F) {
 	files, err := filepath.Glob("testdata/format/*.yaml")
@@ -255,8 +326,13 @@ func FuzzFormatYAML(f *testing.F) {
 		f.Add(text)
 	}
 	seeds(f, "")
+	tests, err := os.ReadFile("../examples/quickstart/tests/agents.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(tests)
 	f.Fuzz(func(t *testing.T, text []byte) {
-		for _, kind := range []fileKind{projectFile, manifestFile} {
+		for _, kind := range []fileKind{projectFile, manifestFile, testFile} {
 			r := layoutOf(ProjectFile, kind, text)
 			if r.after == nil && r.problems.Err() == nil {
 				t.Error("no text and no problem")

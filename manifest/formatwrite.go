@@ -9,76 +9,49 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// maxLine is the width at which a list in brackets is written one item a line.
-const maxLine = 80
-
-// order sorts pairs like the keys of the documentation; others stay behind
-// them, in their order.
-func order(items []item, keys []key) {
-	rank := func(it item) int {
-		n := slices.IndexFunc(keys, func(k key) bool { return k.name == it.key.Value })
-		if n < 0 {
-			return len(keys)
-		}
-		return n
-	}
-	slices.SortStableFunc(items, func(a, b item) int { return rank(a) - rank(b) })
-}
-
-// keysOf returns the order of the keys in the mapping that is the value of a
-// key: of gates, or of one target. The names of targets keep their order.
-func keysOf(name string, level int) []key {
-	switch {
-	case level == 0 && name == "gates":
-		return gateKeys
-	case level == 1:
-		return targetKeys
-	}
-	return nil
-}
-
 // pairs writes a mapping's items.
-func (f *formatter) pairs(b block, level int) {
+func (f *formatter) pairs(b block, level int, l *layout) {
 	for i, it := range b.items {
 		if level > 0 && i == 0 {
 			unblank(&it)
 		}
 		f.lead(it, level)
 		f.indent(level)
-		f.pair(it, level)
+		f.pair(it, level, l.of(it.key.Value))
 	}
 	f.own(b.foot, level)
 }
 
-// pair writes a key and its value, without what stands before.
-func (f *formatter) pair(it item, level int) {
-	f.out.WriteString(f.scalar(it.key, level, it.key.Value, false) + ":")
+// pair writes a key and its value, which l is the layout of, without what stands
+// before.
+func (f *formatter) pair(it item, level int, l *layout) {
+	f.out.WriteString(f.scalar(it.key, level, false) + ":")
 	switch {
 	case len(it.value.Content) == 0:
-		f.value(it, level)
+		f.value(it, level, l)
+	case it.flow && f.brackets(it, level, l):
 	case it.value.Kind == yaml.MappingNode:
 		f.endLine(it)
-		order(it.inner.items, keysOf(it.key.Value, level))
-		f.pairs(it.inner, level+1)
-	case it.flow && f.brackets(it, level):
+		l.order(it.inner.items)
+		f.pairs(it.inner, level+1, l)
 	default:
 		f.endLine(it)
-		f.items(it, level+1)
+		f.items(it, level+1, l)
 	}
 }
 
 // value writes a scalar, or an empty list or mapping.
-func (f *formatter) value(it item, level int) {
+func (f *formatter) value(it item, level int, l *layout) {
 	text := "[]"
-	name := ""
-	if it.key != nil {
-		name = it.key.Value
-	}
 	switch it.value.Kind {
 	case yaml.MappingNode:
 		text = "{}"
 	case yaml.ScalarNode:
-		text = f.scalar(it.value, level+1, name, true)
+		text = f.scalar(it.value, level+1, l.quotes())
+	}
+	if text == "" { // a key alone, or a dash
+		f.endLine(it)
+		return
 	}
 	head, rest, more := strings.Cut(text, "\n")
 	f.out.WriteString(" " + head)
@@ -94,29 +67,69 @@ func (f *formatter) value(it item, level int) {
 	}
 }
 
-// brackets writes a list on one line, if there is room.
-func (f *formatter) brackets(it item, level int) bool {
-	words := make([]string, len(it.inner.items))
-	for i, c := range it.inner.items {
-		words[i] = f.scalar(c.value, level, it.key.Value, true)
+// brackets writes a list or mapping on one line behind its key or dash, if it
+// may stand there and there is room.
+func (f *formatter) brackets(it item, level int, l *layout) bool {
+	room := l.width() - 2*level - len("- ")
+	if it.key != nil {
+		room = l.width() - 2*level - utf8.RuneCountInString(f.scalar(it.key, level, false)) - len(": ")
 	}
-	text := " [" + strings.Join(words, ", ") + "]"
-	if 2*level+utf8.RuneCountInString(it.key.Value)+1+utf8.RuneCountInString(text) > maxLine || strings.Contains(text, "\n") {
+	text, ok := f.inline(it, level, l, room)
+	if !ok {
 		return false
 	}
-	f.out.WriteString(text)
+	f.out.WriteString(" " + text)
 	f.endLine(it)
 	return true
 }
 
+// inline returns a value as it stands in brackets, if it does in so many
+// characters. A mapping does only where values are the author's.
+func (f *formatter) inline(it item, level int, l *layout, room int) (text string, ok bool) {
+	if it.value.Kind == yaml.ScalarNode {
+		if text = f.scalar(it.value, level, l.quotes()); text == "" {
+			text = "null" // not all readers take a comma behind a key alone
+		}
+		return text, !strings.Contains(text, "\n") && utf8.RuneCountInString(text) <= room
+	}
+	opening, closing := "[", "]"
+	if it.value.Kind == yaml.MappingNode {
+		if opening, closing = "{", "}"; !l.isData() {
+			return "", false
+		}
+	}
+	// Giving up early keeps long values, nested, from being written many times.
+	words := make([]string, len(it.inner.items))
+	room -= len(opening) + len(closing)
+	for i, c := range it.inner.items {
+		inner := l.items()
+		if i > 0 {
+			room -= len(", ")
+		}
+		if c.key != nil {
+			inner = l.of(c.key.Value)
+			words[i] = f.scalar(c.key, level, false) + ": "
+			room -= utf8.RuneCountInString(words[i])
+		}
+		word, ok := f.inline(c, level, inner, room)
+		if !ok {
+			return "", false
+		}
+		words[i] += word
+		room -= utf8.RuneCountInString(word)
+	}
+	return opening + strings.Join(words, ", ") + closing, room >= 0
+}
+
 // items writes a list, one item a line.
-func (f *formatter) items(list item, level int) {
+func (f *formatter) items(list item, level int, l *layout) {
+	l = l.items()
 	for i, it := range list.inner.items {
 		inner := it.inner
 		if it.value.Kind == yaml.MappingNode && len(inner.items) > 0 {
 			// What stands before the first key, which may have been another one,
 			// goes above the dash.
-			order(inner.items, entryKeys) // no other list holds mappings
+			l.order(inner.items)
 			it.hoist(inner.items[0].lead)
 		}
 		if i == 0 {
@@ -125,13 +138,21 @@ func (f *formatter) items(list item, level int) {
 		f.lead(it, level)
 		f.indent(level)
 		f.out.WriteString("-")
-		if len(inner.items) == 0 {
-			f.value(it, level)
-			continue
+		switch {
+		case len(inner.items) == 0:
+			f.value(it, level, l)
+		case it.flow && f.brackets(it, level, l):
+		case it.value.Kind == yaml.SequenceNode:
+			f.endLine(it)
+			f.items(it, level+1, l)
+		default:
+			if it.trail != nil { // from behind the brackets, in which there was none
+				inner.items[0].trail = it.trail
+			}
+			f.out.WriteString(" ")
+			f.pair(inner.items[0], level+1, l.of(inner.items[0].key.Value))
+			f.pairs(block{inner.items[1:], inner.foot}, level+1, l)
 		}
-		f.out.WriteString(" ")
-		f.pair(inner.items[0], level+1)
-		f.pairs(block{inner.items[1:], inner.foot}, level+1)
 	}
 	f.own(list.inner.foot, level)
 }
@@ -183,11 +204,11 @@ func (f *formatter) endLine(it item) {
 	f.out.WriteString("\n")
 }
 
-// scalar returns a scalar as it was written, with two exceptions: text that
-// other readers of YAML would take for a number or a date gets quotes, and
-// single quotes become double ones where that needs no escapes. Lines after the
+// scalar returns a scalar as it was written, with two exceptions: where quotes
+// is set, text that other readers of YAML would take for a number or a date gets
+// some, and single quotes become double ones where that needs no escapes. Lines after the
 // first are indented to a level.
-func (f *formatter) scalar(n *yaml.Node, level int, name string, value bool) string {
+func (f *formatter) scalar(n *yaml.Node, level int, quotes bool) string {
 	s := f.spans[n]
 	raw := string(f.text[s.start:s.end])
 	switch {
@@ -195,7 +216,7 @@ func (f *formatter) scalar(n *yaml.Node, level int, name string, value bool) str
 		return f.blockScalar(n, level)
 	case n.Style&yaml.SingleQuotedStyle != 0 && !strings.ContainsAny(raw, "\n\\\""):
 		return strconv.Quote(n.Value)
-	case n.Style == 0 && value && n.Tag != "!!str" && name != "version" && name != "max_removed_entries":
+	case n.Style == 0 && quotes && n.Tag != "!!str":
 		return strconv.Quote(n.Value)
 	}
 	lines := strings.Split(raw, "\n")

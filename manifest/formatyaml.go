@@ -23,7 +23,7 @@ type item struct {
 	trail *remark  // at the end of the key's line, or of the scalar's
 	blank bool     // after an empty line
 	inner block    // of a value that is a mapping or a list
-	flow  bool     // the value is a list in brackets
+	flow  bool     // the value is in brackets, without remarks
 }
 
 // A block is a mapping or a list, with the remarks after its last item.
@@ -38,7 +38,7 @@ type follower struct{ start, column int }
 
 // formatNodes returns the canonical text of a file. ok is false if the text is
 // not understood well enough to be rewritten.
-func formatNodes(text []byte, root *yaml.Node, keys []key) (formatted []byte, ok bool) {
+func formatNodes(text []byte, root *yaml.Node, l *layout) (formatted []byte, ok bool) {
 	f := &formatter{yamlText: scanText(text, root)}
 	if !f.ok || root.Kind != yaml.MappingNode || len(root.Content) == 0 {
 		return nil, false
@@ -49,14 +49,14 @@ func formatNodes(text []byte, root *yaml.Node, keys []key) (formatted []byte, ok
 	b := f.mapping(root, follower{len(text), -1})
 	b.items[0].blank = false
 	b.foot = append(b.foot, f.before(len(text))...)
-	order(b.items, keys)
+	l.order(b.items)
 	f.own(header, 0)
 	if gap && len(b.items[0].lead) == 0 {
 		b.items[0].blank = true
 	} else if len(header) == 0 {
 		unblank(&b.items[0])
 	}
-	f.pairs(b, 0)
+	f.pairs(b, 0, l)
 	return []byte(f.out.String()), f.next == len(f.remarks)
 }
 
@@ -150,6 +150,8 @@ func (f *formatter) item(key, value *yaml.Node, column int, after follower) item
 		closing := f.bracket(f.first(value))
 		it.above(f.before(closing))
 		it.end(f.trailing(closing))
+	case value.Style&yaml.FlowStyle != 0 && !f.remarked(value):
+		f.flow(&it, column, after)
 	case value.Kind == yaml.MappingNode:
 		it.inner = f.mapping(value, after)
 	case value.Style&yaml.FlowStyle != 0 && !slices.ContainsFunc(value.Content, notScalar):
@@ -185,10 +187,42 @@ func (it *item) end(r *remark) {
 	it.trail = r
 }
 
-// flowList takes a list in brackets, which stays one if it has no remarks
-// inside, and fits on its line.
+// remarked tells whether there is a remark inside of brackets.
+func (f *formatter) remarked(n *yaml.Node) bool {
+	return f.next < len(f.remarks) && f.remarks[f.next].start < f.flowEnd(n)
+}
+
+// flowEnd is the offset after a value in brackets.
+func (f *formatter) flowEnd(n *yaml.Node) int {
+	switch {
+	case n.Kind == yaml.ScalarNode:
+		return f.spans[n].end
+	case len(n.Content) == 0:
+		return f.bracket(f.spans[n].start)
+	}
+	end := f.flowEnd(n.Content[len(n.Content)-1])
+	if first := n.Content[0]; n.Kind == yaml.MappingNode && n.Line == first.Line && n.Column == first.Column {
+		return end // [key: value] has a mapping without brackets of its own
+	}
+	return f.bracket(end)
+}
+
+// flow takes a value in brackets that has no remarks inside.
+func (f *formatter) flow(it *item, column int, after follower) {
+	next := f.next
+	f.next = len(f.remarks) // what follows the bracket isn't about the last word
+	if it.value.Kind == yaml.MappingNode {
+		it.inner = f.mapping(it.value, after)
+	} else {
+		it.inner = f.list(it.value, column, after)
+	}
+	f.next = next
+	it.flow = true
+	it.end(f.trailing(f.flowEnd(it.value)))
+}
+
+// flowList takes a list in brackets with remarks inside, which can't stay one.
 func (f *formatter) flowList(it *item) {
-	from := f.next
 	last := it.value.Content[len(it.value.Content)-1]
 	for i, c := range it.value.Content {
 		next := follower{f.spans[last].end, 0}
@@ -204,7 +238,6 @@ func (f *formatter) flowList(it *item) {
 		f.next--
 	}
 	it.inner.foot = f.before(closing)
-	it.flow = f.next == from
 	it.end(f.trailing(closing))
 }
 

@@ -26,8 +26,9 @@ func fmtCommand(w *world) *cli.Command {
 		Usage:     "lay out the project's files in the canonical way",
 		ArgsUsage: "[FILE…]",
 		Description: help{
-			text: `Rewrites the project file, the manifests and the Cedar sources in the canonical
-layout, and lists the files that changed. Comments stay and no digest changes.
+			text: `Rewrites the project file, the manifests, the decision tests and the Cedar sources
+in the canonical layout, and lists the files that changed. Comments stay, and no
+digest and no expectation changes.
 With FILE it looks at these files alone. A file with problems is left as it is,
 and its problems are printed.
 
