@@ -21,6 +21,7 @@ type Named struct {
 type Authorizer struct {
 	policies []compiled
 	index    scopeIndex
+	context  bool // some policy reads it
 }
 
 // A compiled policy is one that the engine can evaluate.
@@ -28,6 +29,7 @@ type compiled struct {
 	name   string
 	id     types.PolicyID // its number in decimal, since several may share a name
 	policy *cedargo.Policy
+	permit bool
 }
 
 // NewAuthorizer prepares policies for deciding. Several may have one name: the
@@ -37,9 +39,11 @@ func NewAuthorizer(policies []Named) *Authorizer {
 	for i, p := range policies {
 		a.policies[i] = compiled{
 			name: p.Name, id: types.PolicyID(strconv.Itoa(i)),
+			permit: p.Policy.Effect() == "permit",
 			policy: cedargo.NewPolicyFromAST((*ast.Policy)(p.Policy.ast)),
 		}
 		a.index.add(i, p.Policy.ast)
+		a.context = a.context || p.Policy.usesContext()
 	}
 	return a
 }
@@ -70,6 +74,61 @@ func (a *Authorizer) Decide(e *Entities, r Request) Decision {
 	candidates := a.index.candidates(world, r.request)
 	decision, diagnostic := cedargo.Authorize(selection{a.policies, candidates}, world, r.request)
 	return a.explain(decision, diagnostic)
+}
+
+// An Answer is what policies say of a request one by one.
+type Answer struct {
+	Permit, Forbid bool     // some permit, some forbid matches
+	Failed         []string // the names of those that couldn't be evaluated, sorted, each once
+}
+
+// Same tells whether two answers are equal.
+func (a Answer) Same(b Answer) bool {
+	return a.Permit == b.Permit && a.Forbid == b.Forbid && slices.Equal(a.Failed, b.Failed)
+}
+
+// fewPolicies are asked one by one: finding out which of them can match would
+// take longer.
+const fewPolicies = 8
+
+// Answer asks all policies about a request.
+func (a *Authorizer) Answer(e *Entities, r Request) (answer Answer) {
+	var world types.EntityGetter = e.getter()
+	if len(a.policies) > fewPolicies {
+		for _, i := range a.index.candidates(world, r.request) {
+			a.ask(i, world, r, &answer)
+		}
+	} else {
+		for i := range a.policies {
+			a.ask(i, world, r, &answer)
+		}
+	}
+	if len(answer.Failed) > 1 {
+		slices.Sort(answer.Failed)
+		answer.Failed = slices.Compact(answer.Failed)
+	}
+	return answer
+}
+
+func (a *Authorizer) ask(i int, world types.EntityGetter, r Request, answer *Answer) {
+	_, said := cedargo.Authorize(&a.policies[i], world, r.request)
+	switch {
+	case len(said.Errors) > 0:
+		answer.Failed = append(answer.Failed, a.policies[i].name)
+	case len(said.Reasons) == 0:
+	case a.policies[i].permit:
+		answer.Permit = true
+	default:
+		answer.Forbid = true
+	}
+}
+
+// ReadsContext tells whether any answer can depend on the request's context.
+func (a *Authorizer) ReadsContext() bool { return a.context }
+
+// All yields the policy alone, as the engine takes policies.
+func (c *compiled) All() iter.Seq2[cedargo.PolicyID, *cedargo.Policy] {
+	return func(yield func(cedargo.PolicyID, *cedargo.Policy) bool) { yield(c.id, c.policy) }
 }
 
 // explain replaces numbers by names.

@@ -85,11 +85,12 @@ type EntityData struct {
 type Entities struct {
 	schema *Schema
 	own    types.EntityMap
+	base   *Entities // those that own leaves out; nil if there are none
 }
 
 // Has tells whether the entity was given, or is one of the schema's own.
 func (e *Entities) Has(uid UID) bool {
-	if _, ok := e.own[uid.engine()]; ok {
+	if _, ok := e.given(uid.engine()); ok {
 		return true
 	}
 	_, action := e.schema.resolved.Actions[uid.engine()]
@@ -122,7 +123,7 @@ func (e *Entities) getter() getter { return getter{e} }
 // Get returns an entity. Enum entities have no attributes and no parents, which
 // to the engine is the same as not being there.
 func (g getter) Get(uid types.EntityUID) (types.Entity, bool) {
-	if e, ok := g.own[uid]; ok {
+	if e, ok := g.given(uid); ok {
 		return e, true
 	}
 	if a, ok := g.schema.resolved.Actions[uid]; ok {
@@ -155,7 +156,7 @@ func (s *Schema) Entities(data []EntityData) (*Entities, diag.List) {
 
 // declared checks one entity.
 func (t *typing) declared(d EntityData) (types.Entity, bool) {
-	name := "`" + shown(d.UID.String()) + "`"
+	name := label{name: d.UID.String()}
 	entityType := types.EntityType(d.Type)
 	shape, ok := t.schema.resolved.Entities[entityType]
 	if !ok {
@@ -203,7 +204,7 @@ func parentText(parents []types.EntityType) string {
 	return strings.Join(names, " or ")
 }
 
-func (t *typing) tags(d EntityData, name string) (types.Record, bool) {
+func (t *typing) tags(d EntityData, name label) (types.Record, bool) {
 	want := t.schema.resolved.Entities[types.EntityType(d.Type)].Tags
 	switch {
 	case d.Tags.Kind == Absent:
@@ -220,7 +221,7 @@ func (t *typing) tags(d EntityData, name string) (types.Record, bool) {
 	good := true
 	values := make(types.RecordMap, len(d.Tags.Keys))
 	for _, m := range d.Tags.Keys {
-		v, ok := t.value(m.Value, want, "tag `"+shown(m.Name)+"`")
+		v, ok := t.value(m.Value, want, label{before: "tag ", name: m.Name})
 		if good = good && ok; ok {
 			values[types.String(m.Name)] = v
 		}
@@ -230,6 +231,9 @@ func (t *typing) tags(d EntityData, name string) (types.Record, bool) {
 
 // known reports an entity whose type or, for an enum, whose id isn't declared.
 func (t *typing) known(at diag.Position, uid UID) bool {
+	if t.schema.known(uid.engine()) {
+		return true
+	}
 	c := check{schema: t.schema, policy: &Policy{}}
 	c.checkEntity(uid.engine(), 0, false)
 	for _, p := range c.problems {

@@ -50,7 +50,27 @@ var kindNames = [...]string{"nothing", "nothing", "nothing", "a boolean", "a num
 type typing struct {
 	schema   *Schema
 	problems diag.List
+	dry      bool // checks alone: records and sets come out empty
 }
+
+// A label is what a value is called in messages. It becomes text only there,
+// since nearly all values are good.
+type label struct {
+	items        int // how many sets it is in
+	before, name string
+}
+
+func (l label) String() string {
+	text := strings.Repeat("an item of ", l.items) + l.before
+	if l.name != "" {
+		text += "`" + shown(l.name) + "`"
+	}
+	return text
+}
+
+func attributeLabel(name string) label { return label{before: "attribute ", name: name} }
+
+func (l label) item() label { l.items++; return l }
 
 func (t *typing) add(at diag.Position, rule, fix, format string, args ...any) {
 	if len(t.problems) < maxProblems {
@@ -60,7 +80,7 @@ func (t *typing) add(at diag.Position, rule, fix, format string, args ...any) {
 
 // value returns d as a value of the type. name is what d is called in messages.
 // ok is false if it was reported.
-func (t *typing) value(d Datum, want resolved.IsType, name string) (v types.Value, ok bool) {
+func (t *typing) value(d Datum, want resolved.IsType, name label) (v types.Value, ok bool) {
 	if d.Kind == Unusable {
 		return nil, false
 	}
@@ -127,21 +147,27 @@ func (t *typing) value(d Datum, want resolved.IsType, name string) (v types.Valu
 	return wrong("")
 }
 
-func (t *typing) set(d Datum, want resolved.SetType, name string) (types.Value, bool) {
+func (t *typing) set(d Datum, want resolved.SetType, name label) (types.Value, bool) {
 	good := true
-	items := make([]types.Value, 0, len(d.Items))
+	var items []types.Value
+	if !t.dry {
+		items = make([]types.Value, 0, len(d.Items))
+	}
 	for _, item := range d.Items {
-		v, ok := t.value(item, want.Element, "an item of "+name)
-		if good = good && ok; ok {
+		v, ok := t.value(item, want.Element, name.item())
+		if good = good && ok; ok && !t.dry {
 			items = append(items, v)
 		}
+	}
+	if t.dry {
+		return types.Set{}, good
 	}
 	return types.NewSet(items...), good
 }
 
 // record checks a map against the attributes that it may and must have. at is
 // where a missing attribute is reported. A datum that is Absent has none.
-func (t *typing) record(d Datum, want resolved.RecordType, at diag.Position, name string) (types.Record, bool) {
+func (t *typing) record(d Datum, want resolved.RecordType, at diag.Position, name label) (types.Record, bool) {
 	good := d.Kind == Map || d.Kind == Absent
 	if !good && d.Kind != Unusable {
 		t.add(d.Position, "cedar-type", "", "%s must be a mapping, not %s", name, kindNames[d.Kind])
@@ -149,10 +175,12 @@ func (t *typing) record(d Datum, want resolved.RecordType, at diag.Position, nam
 	if !good {
 		return types.Record{}, false
 	}
-	values := make(types.RecordMap, len(d.Keys))
-	given := make(map[string]bool, len(d.Keys))
+	var values types.RecordMap
+	if !t.dry {
+		values = make(types.RecordMap, len(d.Keys))
+	}
+	required := 0
 	for _, m := range d.Keys {
-		given[m.Name] = true
 		attribute, known := want[types.String(m.Name)]
 		if !known {
 			var names []string
@@ -163,18 +191,40 @@ func (t *typing) record(d Datum, want resolved.RecordType, at diag.Position, nam
 			good = false
 			continue
 		}
-		v, ok := t.value(m.Value, attribute.Type, "attribute `"+shown(m.Name)+"`")
-		if good = good && ok; ok {
+		if !attribute.Optional {
+			required++
+		}
+		v, ok := t.value(m.Value, attribute.Type, attributeLabel(m.Name))
+		if good = good && ok; ok && !t.dry {
 			values[types.String(m.Name)] = v
 		}
+	}
+	for _, a := range want {
+		if !a.Optional {
+			required--
+		}
+	}
+	if required < 0 {
+		t.missing(d, want, at, name)
+		good = false
+	}
+	if t.dry {
+		return types.Record{}, good
+	}
+	return types.NewRecord(values), good
+}
+
+// missing reports the attributes that must be there and aren't.
+func (t *typing) missing(d Datum, want resolved.RecordType, at diag.Position, name label) {
+	given := make(map[string]bool, len(d.Keys))
+	for _, m := range d.Keys {
+		given[m.Name] = true
 	}
 	for _, n := range keys(stringKeys(want)) {
 		if !want[types.String(n)].Optional && !given[n] {
 			t.add(at, "cedar-missing-attribute", "", "%s needs the attribute `%s`, %s", name, n, typeText(want[types.String(n)].Type))
-			good = false
 		}
 	}
-	return types.NewRecord(values), good
 }
 
 func stringKeys(r resolved.RecordType) map[string]bool {
@@ -186,11 +236,16 @@ func stringKeys(r resolved.RecordType) map[string]bool {
 }
 
 // escape reads one of the escapes of Cedar's JSON: a map with a single key that
-// holds a map with two texts.
-func (t *typing) escape(d Datum, key, first, second, name string) (values [2]string, ok bool) {
-	if len(d.Keys) == 1 && d.Keys[0].Name == key && len(d.Keys[0].Value.Keys) == 2 {
+// holds a map with two texts, or that map itself, since the schema says what is
+// meant.
+func (t *typing) escape(d Datum, key, first, second string, name label) (values [2]string, ok bool) {
+	inner := d.Keys
+	if len(inner) == 1 && inner[0].Name == key {
+		inner = inner[0].Value.Keys
+	}
+	if len(inner) == 2 {
 		have := 0
-		for _, m := range d.Keys[0].Value.Keys {
+		for _, m := range inner {
 			for i, n := range []string{first, second} {
 				if m.Name == n && m.Value.Kind == Text {
 					values[i] = m.Value.Text
@@ -208,7 +263,7 @@ func (t *typing) escape(d Datum, key, first, second, name string) (values [2]str
 }
 
 // reference checks an entity that a value names.
-func (t *typing) reference(at diag.Position, uid UID, want types.EntityType, name string) (types.Value, bool) {
+func (t *typing) reference(at diag.Position, uid UID, want types.EntityType, name label) (types.Value, bool) {
 	if types.EntityType(uid.Type) != want {
 		t.add(at, "cedar-type", t.near(uid, want), "%s must be of type %s, not %s", name, want, shown(uid.Type))
 		return nil, false
@@ -227,7 +282,7 @@ func (t *typing) near(uid UID, want types.EntityType) string {
 // constructors are the functions that make extension values, by type.
 var constructors = map[string]string{"ipaddr": "ip", "decimal": "decimal", "datetime": "datetime", "duration": "duration"}
 
-func (t *typing) extension(at diag.Position, kind, text, name string) (v types.Value, ok bool) {
+func (t *typing) extension(at diag.Position, kind, text string, name label) (v types.Value, ok bool) {
 	var err error
 	switch kind {
 	case "ipaddr":
@@ -249,7 +304,7 @@ func (t *typing) extension(at diag.Position, kind, text, name string) (v types.V
 }
 
 // extensionCall reads {__extn: {fn: F, arg: A}}.
-func (t *typing) extensionCall(d Datum, kind, name string) (types.Value, bool) {
+func (t *typing) extensionCall(d Datum, kind string, name label) (types.Value, bool) {
 	call, ok := t.escape(d, "__extn", "fn", "arg", name)
 	if !ok {
 		return nil, false

@@ -2,6 +2,7 @@ package cedar
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 
 	"github.com/cedar-policy/cedar-go/types"
@@ -97,7 +98,17 @@ func (v *Survey) record(c *choices, s *slot) types.Value {
 }
 
 // JSON is the entities in Cedar's JSON format, without those of the schema.
-func (e *Entities) JSON() ([]byte, error) { return json.Marshal(e.own) }
+func (e *Entities) JSON() ([]byte, error) {
+	all := maps.Clone(e.own)
+	for base := e.base; base != nil; base = base.base {
+		for uid, entity := range base.own {
+			if _, ok := all[uid]; !ok {
+				all[uid] = entity
+			}
+		}
+	}
+	return json.Marshal(all)
+}
 
 // JSON is the request as one object: principal, action, resource and context,
 // each in Cedar's JSON format.

@@ -378,7 +378,7 @@ func literalCall(n ast.NodeTypeExtensionCall) types.Value {
 	var t typing
 	for kind, function := range constructors {
 		if function == string(n.Name) {
-			if v, ok := t.extension(diag.Position{}, kind, string(text), ""); ok {
+			if v, ok := t.extension(diag.Position{}, kind, string(text), label{}); ok {
 				return v
 			}
 		}

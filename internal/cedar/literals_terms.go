@@ -233,7 +233,7 @@ func (v *Survey) usual(want resolved.IsType) types.Value {
 	case resolved.ExtensionType:
 		text := map[string]string{"ipaddr": "192.0.2.1", "decimal": "0.0", "datetime": "1970-01-01T00:00:00Z", "duration": "0ms"}[string(want)]
 		var t typing
-		if value, ok := t.extension(diag.Position{}, string(want), text, ""); ok {
+		if value, ok := t.extension(diag.Position{}, string(want), text, label{}); ok {
 			return value
 		}
 	case resolved.EntityType:
