@@ -3,6 +3,7 @@ package manifest
 import (
 	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/policypin/policypin/diag"
 )
@@ -51,4 +52,22 @@ func (l *loader) dataFiles(name string, patterns []string) ([]string, error) {
 	}
 	slices.Sort(files)
 	return slices.Compact(files), nil
+}
+
+// HideTokens is text without what is shaped like a credential. Logs hold what
+// clients sent, and examples of them are shown.
+func HideTokens(text string) string {
+	spans := tokenSpans([]byte(text))
+	if len(spans) == 0 {
+		return text
+	}
+	var b strings.Builder
+	at := 0
+	for _, s := range spans {
+		if s[0] >= at {
+			b.WriteString(text[at:s[0]] + redacted)
+			at = s[1]
+		}
+	}
+	return b.String() + text[at:]
 }

@@ -77,7 +77,7 @@ func TestWriteProject(t *testing.T) {
 			"everything else", &Project{
 				Manifests: []string{"sets/*.yaml", "more/*.yaml"}, Schemas: "cedar/{version}.schema", DefaultTarget: "local",
 				Entities: []string{"export/*.json"},
-				Gates: Gates{MaxRemovedEntries: &two, Widened: "refuse", Uncovered: "allow"},
+				Gates:    Gates{MaxRemovedEntries: &two, Widened: "refuse", Uncovered: "allow"},
 			},
 			"manifests: [\"sets/*.yaml\", \"more/*.yaml\"]\nschemas: \"cedar/{version}.schema\"\ntests: []\nentities: [\"export/*.json\"]\nrequests: []\ngates:\n  max_removed_entries: 2\n  widened: refuse\n",
 		},

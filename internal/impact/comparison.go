@@ -14,17 +14,17 @@ import (
 type comparison struct {
 	schema   *cedar.Schema
 	from, to engines
-	asked    []*cedar.Policy // those that changed first
-	changed  int             // how many of them did
-	rest     engines         // those that didn't, as parts alone
+	asked    []*cedar.Policy   // those that changed first
+	changed  int               // how many of them did
+	rest     *cedar.Authorizer // those that didn't
 }
 
-// engines are the policies of one side. The parts are what changed: if they
-// match alike on both sides, so does the whole.
+// engines are the policies of one side. If the changed ones answer alike on both
+// sides, the whole does.
 type engines struct {
-	all, permits, forbids *cedar.Authorizer
-	refs                  []Ref // in the order of the policies, with statements of one name apart
-	changed               map[string]bool
+	all, parts *cedar.Authorizer
+	refs       []Ref // in the order of the policies, with statements of one name apart
+	changed    map[string]bool
 }
 
 func newComparison(schema *cedar.Schema, from, to *state) *comparison {
@@ -40,17 +40,13 @@ func newComparison(schema *cedar.Schema, from, to *state) *comparison {
 			}
 		}
 	}
-	var permits, forbids []cedar.Named
+	var same []cedar.Named
 	for _, p := range to.policies {
-		switch {
-		case p.changed:
-		case p.Policy.Effect() == "permit":
-			permits = append(permits, p.Named)
-		default:
-			forbids = append(forbids, p.Named)
+		if !p.changed {
+			same = append(same, p.Named)
 		}
 	}
-	c.rest.permits, c.rest.forbids = cedar.NewAuthorizer(permits), cedar.NewAuthorizer(forbids)
+	c.rest = cedar.NewAuthorizer(same)
 	c.changed = len(c.asked)
 	c.asked = append(c.asked, rest...)
 	return c
@@ -58,48 +54,22 @@ func newComparison(schema *cedar.Schema, from, to *state) *comparison {
 
 func (s *state) engines() engines {
 	e := engines{changed: map[string]bool{}}
-	var all, permits, forbids []cedar.Named
+	var all, parts []cedar.Named
 	for _, p := range s.policies {
-		ref := s.ref(p)
-		e.refs = append(e.refs, ref)
+		e.refs = append(e.refs, s.ref(p))
 		all = append(all, p.Named)
-		switch {
-		case !p.changed:
-			continue
-		case ref.Effect == "permit":
-			permits = append(permits, p.Named)
-		default:
-			forbids = append(forbids, p.Named)
+		if p.changed {
+			parts = append(parts, p.Named)
+			e.changed[p.Name] = true
 		}
-		e.changed[p.Name] = true
 	}
-	e.all, e.permits, e.forbids = cedar.NewAuthorizer(all), cedar.NewAuthorizer(permits), cedar.NewAuthorizer(forbids)
+	e.all, e.parts = cedar.NewAuthorizer(all), cedar.NewAuthorizer(parts)
 	return e
 }
 
-// part is what the changed policies of one side say of a request.
-type part struct {
-	permit, forbid bool
-	failed         []string // sorted names
-}
-
-func (e engines) part(world *cedar.Entities, r cedar.Request) part {
-	permits, forbids := e.permits.Decide(world, r), e.forbids.Decide(world, r)
-	p := part{permit: len(permits.Reasons) > 0, forbid: len(forbids.Reasons) > 0}
-	for _, err := range slices.Concat(permits.Errors, forbids.Errors) {
-		p.failed = append(p.failed, err.Policy)
-	}
-	slices.Sort(p.failed)
-	p.failed = slices.Compact(p.failed)
-	return p
-}
-
-func (p part) same(q part) bool {
-	return p.permit == q.permit && p.forbid == q.forbid && slices.Equal(p.failed, q.failed)
-}
-
-// run searches every environment, on all cores.
-func (c *comparison) run(report *SetReport) {
+// run searches every environment, on all cores, after what the given requests
+// came to.
+func (c *comparison) run(report *SetReport, given *trial) {
 	var searches []*search
 	for _, env := range c.schema.Environments() {
 		concerned := func(p *cedar.Policy) bool { return c.schema.Concerns(p, env) }
@@ -122,8 +92,10 @@ func (c *comparison) run(report *SetReport) {
 	close(next)
 	workers.Wait()
 	groups := map[string]int{}
+	given.join(report, groups)
 	for _, s := range searches {
 		report.Requests += s.decided
+		report.Sources.Synthesized += s.decided
 		report.Uncovered = append(report.Uncovered, s.uncovered...)
 		for _, f := range s.findings {
 			report.add(groups, f)
@@ -142,6 +114,7 @@ func (r *SetReport) add(groups map[string]int, f Finding) {
 	}
 	have := &r.Findings[i]
 	have.Count += f.Count
+	have.Given += f.Given
 	for _, e := range f.Examples {
 		if have.wants(e) {
 			have.Examples = append(have.Examples, e)
@@ -171,15 +144,15 @@ func (f Finding) key() string {
 // judge says how two sides differ in a request; ok is false if they don't.
 func (c *comparison) judge(world *cedar.Entities, r cedar.Request) (f Finding, ok bool) {
 	a, b := c.from.all.Decide(world, r), c.to.all.Decide(world, r)
-	pa, pb := c.from.part(world, r), c.to.part(world, r)
+	pa, pb := c.from.parts.Answer(world, r), c.to.parts.Answer(world, r)
 	switch {
 	case b.Allow && !a.Allow:
 		f.Kind = Widened
 	case a.Allow && !b.Allow:
 		f.Kind = Narrowed
-	case !slices.Equal(pa.failed, pb.failed):
+	case !slices.Equal(pa.Failed, pb.Failed):
 		f.Kind = ErrorChanged
-		f.Cause = append(c.from.named(without(pa.failed, pb.failed), true), c.to.named(without(pb.failed, pa.failed), true)...)
+		f.Cause = append(c.from.named(without(pa.Failed, pb.Failed), true), c.to.named(without(pb.Failed, pa.Failed), true)...)
 	default:
 		return f, false
 	}
@@ -212,4 +185,18 @@ func without(names, others []string) (left []string) {
 		}
 	}
 	return left
+}
+
+// entities are those that policies name, each once.
+func (c *comparison) entities() (list []cedar.UID) {
+	seen := map[cedar.UID]bool{}
+	for _, p := range c.asked {
+		for _, uid := range p.Entities() {
+			if !seen[uid] {
+				seen[uid] = true
+				list = append(list, uid)
+			}
+		}
+	}
+	return list
 }

@@ -29,6 +29,9 @@ const (
 // A Report is about two states of a project.
 type Report struct {
 	Sets []SetReport // by name; those whose policies changed
+	// Problems are of lines in logs of requests that can't be read, and so weren't
+	// tried. Where there are none, Sets says what the logs came to.
+	Problems diag.List
 }
 
 // Count is the number of requests that were found to change in a way.
@@ -61,9 +64,27 @@ type SetReport struct {
 	Kind          string // as in manifest.SetDiff: added, removed, changed or renamed
 	SchemaVersion string // of the newer side that has the set
 	Policies      []Ref  // those that differ, older ones first
-	Requests      int    // that were decided
+	Requests      int    // that were decided, from all sources
+	Sources       Sources
+	Skipped       []Skipped // by place; given requests that weren't decided
 	Findings      []Finding
 	Uncovered     []Uncovered // empty: the findings are all there are
+}
+
+// Sources are the numbers of requests by where they come from.
+type Sources struct {
+	Synthesized int // made up from what the policies ask
+	Tests       int // cases of test files
+	Logs        int // lines of files with requests
+	Skipped     int // cases and lines that weren't decided, as Skipped says
+}
+
+// A Skipped is a reason for which requests weren't decided, such as that the
+// schema has no such action any more. Its position is that of the first.
+type Skipped struct {
+	diag.Position
+	Reason string
+	Count  int
 }
 
 // An Uncovered is a reason why there may be changes that weren't found. Its
@@ -86,12 +107,14 @@ type Finding struct {
 	Kind     Kind
 	Cause    []Ref // the changed policies that determine them, or that fail
 	Count    int
+	Given    int       // how many of them come from tests and logs
 	Examples []Example // at most three, of different principals, actions or resources
 }
 
 // An Example is a witness: a request with the entities that it is decided in.
 type Example struct {
-	Text     string // principal, action and resource
+	Text     string        // principal, action and resource
+	At       diag.Position // the test case or the line of a log; no file: it was made up
 	Request  json.RawMessage
 	Entities json.RawMessage
 	From, To Verdict
@@ -113,6 +136,9 @@ type Options struct {
 	// From and To are the policies of entries without a source on either side,
 	// where their text is known from elsewhere.
 	From, To map[Entry][]*cedar.Policy
+	// Given are requests to try besides those that are made up and those of the
+	// tests of both trees. Nil has none.
+	Given *Given
 }
 
 // An Entry is one entry of one set, by its label.
@@ -128,6 +154,7 @@ func Compare(from, to *manifest.Tree, opts Options) Report {
 		to = &manifest.Tree{}
 	}
 	var r Report
+	var all []*pending
 	for _, d := range manifest.Compare(from, to).Sets {
 		if d.Kind == manifest.Layout || opts.Sets != nil && !slices.Contains(opts.Sets, d.Name) {
 			continue
@@ -143,21 +170,38 @@ func Compare(from, to *manifest.Tree, opts Options) Report {
 		if s, ok := to.Set(d.Name); ok && d.Kind != manifest.Removed {
 			b = s
 		}
-		s := compareSets(newState(true, from, a, opts.From), newState(false, to, b, opts.To))
-		if s == nil {
+		p := prepare(newState(true, from, a, opts.From), newState(false, to, b, opts.To))
+		if p == nil {
 			continue
 		}
-		s.Set, s.Was, s.Kind = d.Name, d.Was, d.Kind
-		r.Sets = append(r.Sets, *s)
+		p.report.Set, p.report.Was, p.report.Kind = d.Name, d.Was, d.Kind
+		all = append(all, p)
+	}
+	r.Problems = tryGiven(all, from, to, opts.Given)
+	for _, p := range all {
+		if p.comparison != nil {
+			p.comparison.run(&p.report, &p.given)
+		}
+		p.report.Uncovered = tidy(p.report.Uncovered)
+		r.Sets = append(r.Sets, p.report)
 	}
 	return r
 }
 
-// compareSets compares two states of one set; nil if they mean the same.
-func compareSets(from, to *state) *SetReport {
+// A pending set was found to have changed.
+type pending struct {
+	report     SetReport
+	comparison *comparison // nil: there is nothing to decide
+	given      trial
+}
+
+// prepare compares two states of one set; nil if they mean the same.
+func prepare(from, to *state) *pending {
 	from.mark(to)
 	to.mark(from)
-	report := &SetReport{SchemaVersion: to.version(from), Policies: append(from.changed(), to.changed()...)}
+	p := &pending{}
+	report := &p.report
+	*report = SetReport{SchemaVersion: to.version(from), Policies: append(from.changed(), to.changed()...)}
 	gone, a := from.unknown(to)
 	left, b := to.unknown(from)
 	if len(report.Policies) == 0 && !a && !b {
@@ -171,10 +215,9 @@ func compareSets(from, to *state) *SetReport {
 	if schema == nil {
 		report.Uncovered = append(report.Uncovered, Uncovered{to.position(from), "schema version " + report.SchemaVersion + " isn't in the repository"})
 	} else if len(report.Policies) > 0 {
-		newComparison(schema, from, to).run(report)
+		p.comparison = newComparison(schema, from, to)
 	}
-	report.Uncovered = tidy(report.Uncovered)
-	return report
+	return p
 }
 
 // sameSchema tells whether two schemas are written alike.

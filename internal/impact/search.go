@@ -51,7 +51,7 @@ func (s *search) run(limit int) {
 			return true
 		}
 		s.decided++
-		if !s.from.part(world, request).same(s.to.part(world, request)) {
+		if !s.from.parts.Answer(world, request).Same(s.to.parts.Answer(world, request)) {
 			kept = append(kept, append([]int(nil), choice...))
 		}
 		return true
@@ -92,13 +92,13 @@ func (s *search) goals(choice []int) map[mask]bool {
 	if !ok {
 		return nil
 	}
-	a, b := s.from.part(world, request), s.to.part(world, request)
+	a, b := s.from.parts.Answer(world, request), s.to.parts.Answer(world, request)
 	goals := map[mask]bool{}
 	for _, m := range []mask{{}, {permit: true}, {forbid: true}} {
 		if m != (mask{}) && !s.possible(m) {
 			continue
 		}
-		if a.under(m) != b.under(m) || !slices.Equal(a.failed, b.failed) {
+		if m.over(a) != m.over(b) || !slices.Equal(a.Failed, b.Failed) {
 			goals[m] = true
 		}
 	}
@@ -112,8 +112,8 @@ func (s *search) possible(m mask) bool {
 	})
 }
 
-// under is the decision if the other policies say this.
-func (p part) under(m mask) bool { return (p.permit || m.permit) && !p.forbid && !m.forbid }
+// over is the decision if the changed policies say a and the others this.
+func (m mask) over(a cedar.Answer) bool { return (a.Permit || m.permit) && !a.Forbid && !m.forbid }
 
 // visit decides one request with all policies.
 func (s *search) visit(choice []int, goals map[mask]bool) {
@@ -122,8 +122,8 @@ func (s *search) visit(choice []int, goals map[mask]bool) {
 		return
 	}
 	s.decided++
-	rest := s.rest.part(world, request)
-	delete(goals, mask{permit: rest.permit && !rest.forbid, forbid: rest.forbid})
+	rest := s.rest.Answer(world, request)
+	delete(goals, mask{permit: rest.Permit && !rest.Forbid, forbid: rest.Forbid})
 	f, ok := s.judge(world, request)
 	if !ok {
 		return

@@ -1,0 +1,329 @@
+package impact
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/policypin/policypin/diag"
+	"github.com/policypin/policypin/internal/cedar"
+	"github.com/policypin/policypin/manifest"
+)
+
+// A trial is what some given requests came to in one comparison.
+type trial struct {
+	tests, logs int
+	skipped     skips
+	findings    []Finding
+	groups      map[string]int
+	uncovered   []Uncovered
+}
+
+// join adds what a trial came to to the report.
+func (t *trial) join(report *SetReport, groups map[string]int) {
+	report.Requests += t.tests + t.logs
+	report.Sources.Tests, report.Sources.Logs = t.tests, t.logs
+	report.Skipped = t.skipped.list()
+	for _, s := range report.Skipped {
+		report.Sources.Skipped += s.Count
+	}
+	report.Uncovered = append(report.Uncovered, t.uncovered...)
+	for _, f := range t.findings {
+		report.add(groups, f)
+	}
+}
+
+// merge adds a later trial.
+func (t *trial) merge(later *trial) {
+	t.tests += later.tests
+	t.logs += later.logs
+	t.skipped.merge(later.skipped)
+	t.uncovered = append(t.uncovered, later.uncovered...)
+	r := SetReport{Findings: t.findings}
+	if t.groups == nil {
+		t.groups = map[string]int{}
+	}
+	for _, f := range later.findings {
+		r.add(t.groups, f)
+	}
+	t.findings = r.Findings
+}
+
+// maxReasons bounds the different reasons that are told apart. A log whose every
+// line is wrong in its own way needs no more to be understood.
+const maxReasons = 100
+
+// skips counts requests that weren't decided, by the reason.
+type skips struct {
+	reasons []Skipped
+	index   map[string]int
+}
+
+func (s *skips) add(at diag.Position, reason string, count int) {
+	i, ok := s.index[reason]
+	if !ok && len(s.reasons) >= maxReasons {
+		reason = "other reasons"
+		i, ok = s.index[reason]
+	}
+	if !ok {
+		if s.index == nil {
+			s.index = map[string]int{}
+		}
+		i = len(s.reasons)
+		s.index[reason] = i
+		s.reasons = append(s.reasons, Skipped{at, reason, 0})
+	}
+	s.reasons[i].Count += count
+}
+
+func (s *skips) merge(later skips) {
+	for _, r := range later.reasons {
+		s.add(r.Position, r.Reason, r.Count)
+	}
+}
+
+func (s *skips) list() []Skipped {
+	for i := range s.reasons {
+		s.reasons[i].Reason = manifest.HideTokens(s.reasons[i].Reason)
+	}
+	slices.SortStableFunc(s.reasons, func(a, b Skipped) int { return a.Position.Compare(b.Position) })
+	return s.reasons
+}
+
+// A bench is where given requests are tried: all comparisons of one schema, with
+// the entities of files.
+type bench struct {
+	schema  *cedar.Schema
+	world   *cedar.Entities
+	unfit   map[cedar.UID]bool // entities that don't fit the schema
+	needs   map[string]bool    // types whose entities can't do without attributes
+	context bool               // some changed policy reads the context
+	pending []*pending
+	first   int // of pending, among all
+}
+
+func newBench(schema *cedar.Schema, entities []cedar.EntityData) *bench {
+	b := &bench{schema: schema, unfit: map[cedar.UID]bool{}, needs: map[string]bool{}}
+	b.world, b.unfit = fit(schema, entities)
+	for _, e := range schema.Environments() {
+		for _, kind := range []string{e.Principal, e.Resource} {
+			_, _, bare := schema.Bare(cedar.UID{Type: kind})
+			b.needs[kind] = !bare
+		}
+	}
+	return b
+}
+
+// fit are the entities as the schema types them, and those that it doesn't allow.
+func fit(schema *cedar.Schema, entities []cedar.EntityData) (*cedar.Entities, map[cedar.UID]bool) {
+	world, problems := schema.Entities(entities)
+	unfit := map[cedar.UID]bool{}
+	wrong := map[diag.Position]bool{}
+	for _, p := range problems {
+		wrong[p.Position] = true
+	}
+	if len(problems) == 0 {
+		return world, unfit
+	}
+	for _, e := range entities {
+		// An entity on a cycle is among the entities all the same.
+		if !world.Has(e.UID) || wrong[e.Position] {
+			unfit[e.UID] = true
+		}
+	}
+	return world, unfit
+}
+
+// A try is one given request.
+type try struct {
+	cedar.RequestData
+	world *cedar.Entities
+	unfit map[cedar.UID]bool
+	test  bool
+	// again reads the request anew.
+	again func() (cedar.RequestData, bool)
+}
+
+// try decides a request in every comparison. about tells whether a request that
+// isn't one of the schema is worth a word for a set.
+func (b *bench) try(t try, results []trial, about func(*pending) bool) {
+	request, problems := b.request(t.RequestData, !b.context)
+	reason := ""
+	switch {
+	case problems != nil:
+		reason = problems[0].Message
+	case b.needs[t.Principal.Type] && !t.world.Has(t.Principal.UID):
+		reason = b.absent(t.Principal.UID, t.unfit)
+	case b.needs[t.Resource.Type] && !t.world.Has(t.Resource.UID):
+		reason = b.absent(t.Resource.UID, t.unfit)
+	}
+	for i, p := range b.pending {
+		result := &results[b.first+i]
+		switch {
+		case reason != "":
+			if about == nil || about(p) {
+				result.skipped.add(t.Position, reason, 1)
+			}
+			continue
+		case t.test:
+			result.tests++
+		default:
+			result.logs++
+		}
+		c := p.comparison
+		if c.from.parts.Answer(t.world, request).Same(c.to.parts.Answer(t.world, request)) {
+			continue
+		}
+		if why := b.differs(t, c, result); why != "" {
+			result.skipped.add(t.Position, why, 1)
+			if t.test {
+				result.tests--
+			} else {
+				result.logs--
+			}
+		}
+	}
+}
+
+func (b *bench) request(d cedar.RequestData, outline bool) (cedar.Request, diag.List) {
+	if outline {
+		return b.schema.Outline(d)
+	}
+	return b.schema.Request(d)
+}
+
+func (b *bench) absent(uid cedar.UID, unfit map[cedar.UID]bool) string {
+	if unfit[uid] {
+		return "the entity " + uid.String() + " doesn't fit the schema"
+	}
+	return "no file has the entity " + uid.String() + ", and its type has attributes that must be there"
+}
+
+// differs looks closer at a request that the changed policies answer differently.
+// It returns why the request can't be decided.
+func (b *bench) differs(t try, c *comparison, result *trial) string {
+	request, problems := b.schema.Request(t.RequestData)
+	if problems != nil {
+		return problems[0].Message
+	}
+	if len(t.unfit) > 0 {
+		_, missing := t.world.About(request)
+		for _, uid := range missing {
+			if t.unfit[uid] {
+				return b.absent(uid, t.unfit)
+			}
+		}
+	}
+	world := b.complete(t.world, request)
+	f, ok := c.judge(world, request)
+	if !ok {
+		return ""
+	}
+	f.Given = 1
+	i, known := result.groups[f.key()]
+	if known {
+		result.findings[i].Count++
+		result.findings[i].Given++
+		if !result.findings[i].wants(f.Examples[0]) {
+			return ""
+		}
+	}
+	example, ok := b.witness(t, c, f)
+	if !ok {
+		result.uncovered = append(result.uncovered, Uncovered{t.Position, "a request was decided in two ways: " + manifest.HideTokens(f.Examples[0].Text)})
+		return ""
+	}
+	if known {
+		result.findings[i].Examples = append(result.findings[i].Examples, example)
+		return ""
+	}
+	if result.groups == nil {
+		result.groups = map[string]int{}
+	}
+	result.groups[f.key()] = len(result.findings)
+	f.Examples[0] = example
+	result.findings = append(result.findings, f)
+	return ""
+}
+
+// complete adds principal and resource where no file has them. To the policies
+// an entity with nothing but a name is as one that isn't there, but people and
+// other engines shall see it.
+func (b *bench) complete(world *cedar.Entities, r cedar.Request) *cedar.Entities {
+	var absent []cedar.UID
+	for _, uid := range []cedar.UID{r.Principal(), r.Resource()} {
+		if !world.Has(uid) {
+			absent = append(absent, uid)
+		}
+	}
+	if len(absent) == 0 {
+		return world
+	}
+	if bare, _, ok := b.schema.Bare(absent...); ok {
+		if both, ok := world.With(bare); ok {
+			return both
+		}
+	}
+	return world
+}
+
+// witness reads the request anew and decides it again, in those entities alone
+// that it is about.
+func (b *bench) witness(t try, c *comparison, f Finding) (Example, bool) {
+	data, ok := t.again()
+	if !ok {
+		return Example{}, false
+	}
+	request, problems := b.schema.Request(data)
+	if problems != nil {
+		return Example{}, false
+	}
+	world := b.complete(t.world, request)
+	small, _ := world.About(request)
+	again, ok := c.judge(small, request)
+	if !ok || again.key() != f.key() {
+		// Some policy asks about an entity that only the policy names.
+		small, _ = world.About(request, c.entities()...)
+		again, ok = c.judge(small, request)
+	}
+	if !ok || again.key() != f.key() {
+		return Example{}, false
+	}
+	e := again.Examples[0]
+	e.At = t.Position
+	e.Text = manifest.HideTokens(e.Text)
+	doc, err := request.JSON()
+	if err != nil {
+		return e, false
+	}
+	entities, err := small.JSON()
+	if err != nil {
+		return e, false
+	}
+	e.Request, e.Entities = []byte(manifest.HideTokens(string(doc))), []byte(manifest.HideTokens(string(entities)))
+	for _, v := range []*Verdict{&e.From, &e.To} {
+		for i := range v.Errors {
+			v.Errors[i].Message = manifest.HideTokens(v.Errors[i].Message)
+		}
+	}
+	return e, true
+}
+
+// caseKey tells cases apart: the request, without its place, in its world.
+func caseKey(r cedar.RequestData, world string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%q %q %q ", r.Principal.UID, r.Action.UID, r.Resource.UID)
+	writeDatum(&b, r.Context)
+	return b.String() + world
+}
+
+func writeDatum(b *strings.Builder, d cedar.Datum) {
+	fmt.Fprintf(b, "%d%q", d.Kind, d.Text)
+	for _, item := range d.Items {
+		writeDatum(b, item)
+	}
+	for _, m := range d.Keys {
+		fmt.Fprintf(b, "%q", m.Name)
+		writeDatum(b, m.Value)
+	}
+}
