@@ -17,7 +17,10 @@ type Commit struct {
 	Parents []Hash
 	Author  string // name <email>
 	When    time.Time
-	Subject string
+	// Committed is when the commit got its place in history, which a rebase
+	// moves and When keeps.
+	Committed time.Time
+	Subject   string
 }
 
 // Commit reads a commit. The error wraps [ErrNoRevision] if it isn't here.
@@ -56,6 +59,8 @@ func parseCommit(content []byte) (Commit, error) {
 			c.Parents = append(c.Parents, p)
 		case "author":
 			c.Author, c.When = parseSignature(value)
+		case "committer":
+			_, c.Committed = parseSignature(value)
 		}
 		if err != nil {
 			return Commit{}, fmt.Errorf("%s: %w", key, err)

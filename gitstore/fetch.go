@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math"
 	"strings"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
@@ -128,29 +129,46 @@ func branchTips(adv *packp.AdvRefs) []plumbing.Hash {
 // last is what git fetch --unshallow asks for.
 var depths = []int{32, 128, 512, 2048, 8192, math.MaxInt32}
 
-func (r *remote) Descends(ctx context.Context, desc, anc Hash) (bool, error) {
-	ok, err := r.descends(desc, anc)
+func (r *remote) Descends(ctx context.Context, desc, anc Hash) (ok bool, err error) {
+	err = r.deepening(ctx, desc, func(shallow map[plumbing.Hash]bool) (err error) {
+		ok, err = descends(r.objects, shallow, desc, anc)
+		return err
+	})
+	return ok, err
+}
+
+func (r *remote) AsOf(ctx context.Context, from Hash, moment time.Time) (ends []Hash, err error) {
+	err = r.deepening(ctx, from, func(shallow map[plumbing.Hash]bool) (err error) {
+		ends, err = asOf(r.objects, shallow, from, moment)
+		return err
+	})
+	return ends, err
+}
+
+// deepening asks a question about the history below a commit, and again with
+// more of it as long as what is here doesn't answer it.
+func (r *remote) deepening(ctx context.Context, commit Hash, ask func(shallow map[plumbing.Hash]bool) error) error {
+	try := func() error {
+		shallow, err := r.objects.shallow()
+		if err != nil {
+			return err
+		}
+		return ask(shallow)
+	}
+	err := try()
 	for _, depth := range depths {
 		if !errors.Is(err, ErrShallow) && !errors.Is(err, ErrNoRevision) {
 			break
 		}
-		more, derr := r.deepen(ctx, desc, depth, true)
+		more, derr := r.deepen(ctx, commit, depth, true)
 		if derr != nil {
-			return false, derr
+			return derr
 		}
-		if ok, err = r.descends(desc, anc); !more {
+		if err = try(); !more {
 			break
 		}
 	}
-	return ok, err
-}
-
-func (r *remote) descends(desc, anc Hash) (bool, error) {
-	shallow, err := r.objects.shallow()
-	if err != nil {
-		return false, err
-	}
-	return descends(r.objects, shallow, desc, anc)
+	return err
 }
 
 // deepen brings more of the history below commit. What the clone has of it isn't

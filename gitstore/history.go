@@ -101,6 +101,46 @@ func descends(s storer.EncodedObjectStorer, shallow map[plumbing.Hash]bool, desc
 	return false, nil
 }
 
+// AsOf lists the commits that history from one on had at its ends at a moment:
+// the newest ones, or from itself, that were committed no later. There are
+// several where branches were open then, and none if all is younger. The errors
+// are those of [Repo.Descends]. Commit times are what those who commit say.
+func (r *Repo) AsOf(from Hash, moment time.Time) ([]Hash, error) {
+	shallow, err := r.shallow()
+	if err != nil {
+		return nil, err
+	}
+	return asOf(r.store, shallow, from, moment)
+}
+
+func asOf(s storer.EncodedObjectStorer, shallow map[plumbing.Hash]bool, from Hash, moment time.Time) ([]Hash, error) {
+	o := stored{s}
+	seen := map[Hash]bool{from: true}
+	var ends []Hash
+	for queue := []Hash{from}; len(queue) > 0; {
+		at := queue[0]
+		queue = queue[1:]
+		c, err := readCommit(o, at)
+		if err != nil {
+			return nil, err
+		}
+		if !c.Committed.After(moment) {
+			ends = append(ends, at)
+			continue
+		}
+		if shallow[fromHash(at)] && len(c.Parents) > 0 {
+			return nil, fmt.Errorf("%w: what it was at %s lies beyond %s", ErrShallow, moment.UTC().Format(time.RFC3339), at.Short())
+		}
+		for _, p := range c.Parents {
+			if !seen[p] {
+				seen[p] = true
+				queue = append(queue, p)
+			}
+		}
+	}
+	return ends, nil
+}
+
 // A walked is what a walk over history keeps of a commit.
 type walked struct {
 	hash    Hash

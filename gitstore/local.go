@@ -38,6 +38,10 @@ func (l local) Descends(_ context.Context, desc, anc Hash) (bool, error) {
 	return l.repo.Descends(desc, anc)
 }
 
+func (l local) AsOf(_ context.Context, from Hash, moment time.Time) ([]Hash, error) {
+	return l.repo.AsOf(from, moment)
+}
+
 func (l local) Refs(context.Context) (*Refs, error) {
 	refs := &Refs{All: map[string]Hash{}, Peeled: map[string]Hash{}}
 	list, err := l.repo.store.IterReferences()

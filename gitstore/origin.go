@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"time"
 )
 
 // An Origin is where the authoritative branch and pins are: a remote, or, for a
@@ -21,6 +22,8 @@ type Origin interface {
 	// Descends is as [Repo.Descends], with missing history fetched into a
 	// temporary store. The clone gains nothing.
 	Descends(ctx context.Context, desc, anc Hash) (bool, error)
+	// AsOf is as [Repo.AsOf], with missing history fetched as for Descends.
+	AsOf(ctx context.Context, from Hash, moment time.Time) ([]Hash, error)
 	// TreeAt is as [Repo.TreeAt], for commits the clone may lack.
 	TreeAt(ctx context.Context, commit Hash, dir string) (fs.FS, error)
 	// CheckPush opens a push session as far as authentication and access are

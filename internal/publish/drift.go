@@ -53,6 +53,7 @@ const (
 	detailInactive    = "inactive"  // and it doesn't
 	detailNewer       = "newer"     // above the last pin
 	detailOld         = "old"       // below the last pin
+	detailBefore      = "before"    // from before the branch declared the set
 	detailSet         = "set"       // of a policy set
 	detailVersion     = "version"   // of a policy set version
 	detailPolicy      = "policy"    // of a policy

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/policypin/policypin/gitstore"
 	"github.com/policypin/policypin/manifest"
@@ -13,7 +12,7 @@ import (
 // readCommits reads what the pins' commits say, and whether they are on the
 // branch.
 func (d *driftRun) readCommits(ctx context.Context) error {
-	d.trees = map[commitDir]*manifest.Tree{}
+	d.trees, d.declared = map[commitDir]*manifest.Tree{}, map[gitstore.Hash][]string{}
 	for _, s := range d.sets {
 		if err := d.walk(ctx, s); err != nil {
 			return fmt.Errorf("policy set %s: %w", s.name, err)
@@ -38,6 +37,9 @@ func (d *driftRun) readCommits(ctx context.Context) error {
 			}
 			p.tree = tree
 		}
+		if err := d.readBefore(ctx, s); err != nil {
+			return fmt.Errorf("policy set %s: %w", s.name, err)
+		}
 	}
 	return nil
 }
@@ -61,7 +63,7 @@ func (d *driftRun) walk(ctx context.Context, s *driftSet) error {
 			from = p.pin.Commit
 		}
 		// What was published before a new base was meant to be left behind.
-		if slices.ContainsFunc(p.pin.Record.Approvals, func(a gitstore.Approval) bool { return a.Gate == "new-base" }) {
+		if p.newBase() {
 			return nil
 		}
 	}

@@ -190,7 +190,7 @@ func (j *driftJudge) activation() {
 	case owner != nil:
 		f.Detail = detailUnpinned
 		f.Message = fmt.Sprintf("%s is active, which no pin records", what)
-		if !owner.publishedBy(f.By) { // a version of ours is repinned, not replaced
+		if !owner.publishedBy(f.By) || owner.isBefore(id) { // a version of ours is repinned, not replaced
 			f.Commands = restore()
 		}
 	case last == nil:

@@ -345,10 +345,11 @@ func (j *driftJudge) missing(s *driftSet) {
 		}
 	}
 	for _, v := range s.live[last.pin.Record.PolicySetID].versions {
-		if !known[v.ID] && !s.damaged(v.Version) && v.ArchivedAt == nil {
+		if !known[v.ID] && !s.damaged(v.Version) && v.ArchivedAt == nil && !s.isBefore(v.ID) {
 			j.unknown(s, last, v, s.publishedBy(v.CreatedBy))
 		}
 	}
+	j.older(s)
 }
 
 // unknown judges a version without a pin. ours tells whether the account that
@@ -378,6 +379,9 @@ func (j *driftJudge) unknown(s *driftSet, last *driftPin, v *keycard.PolicySetVe
 	case ours:
 		f.Kind, f.Detail = DriftPinDamaged, PinMissing
 		f.Message = fmt.Sprintf("%s has no pin%s; the account that publishes created it, so its pin was deleted, or a publish broke off", number, state)
+		if oldest := s.oldest(); oldest == nil || v.Version < oldest.ref.Number {
+			f.Message = fmt.Sprintf("%s has no pin%s; the account that publishes created it, and %s may have declared %s then, so its pin was deleted, or a publish broke off", number, state, j.branch, s.name)
+		}
 		f.Commands = []string{repin}
 	default:
 		f.Detail, f.Information = detailOld, !active

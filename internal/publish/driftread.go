@@ -30,6 +30,7 @@ type driftRun struct {
 	bound    *keycard.PolicySetVersion // the active version, or nil
 	policies map[string]*livePolicy    // by id: those of the last pins
 	trees    map[commitDir]*manifest.Tree
+	declared map[gitstore.Hash][]string // names of sets by commit, see declaredAt
 }
 
 type commitDir struct {
@@ -45,7 +46,8 @@ type driftSet struct {
 	other  bool          // another project of the repository declares it
 	pins   []*driftPin   // newest first, those of the set's old name included
 	lost   []*gitstore.Pin
-	live   map[string]*liveSet // by id
+	live   map[string]*liveSet         // by id
+	before []*keycard.PolicySetVersion // older than policypin, newest first
 }
 
 // A liveSet is a policy set of the zone that pins record.

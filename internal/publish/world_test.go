@@ -77,7 +77,7 @@ func (w *world) run(dir, name string, args ...string) string {
 	cmd.Env = append(os.Environ(),
 		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
 		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.com", "GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.com",
-		"GIT_AUTHOR_DATE=2026-01-02T03:04:05Z", "GIT_COMMITTER_DATE=2026-01-02T03:04:05Z")
+		"GIT_AUTHOR_DATE=2025-12-31T03:04:05Z", "GIT_COMMITTER_DATE=2025-12-31T03:04:05Z")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		w.Fatalf("%s %v: %v\n%s", name, args, err, out)
