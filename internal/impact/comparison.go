@@ -93,14 +93,17 @@ func (c *comparison) run(report *SetReport, given *trial) {
 	workers.Wait()
 	groups := map[string]int{}
 	given.join(report, groups)
+	failing := given.failures
 	for _, s := range searches {
 		report.Requests += s.decided
 		report.Sources.Synthesized += s.decided
 		report.Uncovered = append(report.Uncovered, s.uncovered...)
+		failing.merge(s.failures)
 		for _, f := range s.findings {
 			report.add(groups, f)
 		}
 	}
+	report.Failing = failing.sorted()
 	slices.SortStableFunc(report.Findings, func(a, b Finding) int { return strings.Compare(a.key(), b.key()) })
 }
 

@@ -68,6 +68,7 @@ type SetReport struct {
 	Sources       Sources
 	Skipped       []Skipped // by place; given requests that weren't decided
 	Findings      []Finding
+	Failing       []Failing   // changed policies that can't always be evaluated, older ones first
 	Uncovered     []Uncovered // empty: the findings are all there are
 }
 

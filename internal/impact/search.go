@@ -27,6 +27,7 @@ type search struct {
 	findings  []Finding
 	groups    map[string]int
 	uncovered []Uncovered
+	failures  failures
 }
 
 func (s *search) run(limit int) {
@@ -51,7 +52,9 @@ func (s *search) run(limit int) {
 			return true
 		}
 		s.decided++
-		if !s.from.parts.Answer(world, request).Same(s.to.parts.Answer(world, request)) {
+		from, to := s.from.parts.Answer(world, request), s.to.parts.Answer(world, request)
+		s.failures.note(s.comparison, world, request, from, to)
+		if !from.Same(to) {
 			kept = append(kept, append([]int(nil), choice...))
 		}
 		return true

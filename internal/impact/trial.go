@@ -17,6 +17,7 @@ type trial struct {
 	findings    []Finding
 	groups      map[string]int
 	uncovered   []Uncovered
+	failures    failures
 }
 
 // join adds what a trial came to to the report.
@@ -38,6 +39,7 @@ func (t *trial) merge(later *trial) {
 	t.tests += later.tests
 	t.logs += later.logs
 	t.skipped.merge(later.skipped)
+	t.failures.merge(later.failures)
 	t.uncovered = append(t.uncovered, later.uncovered...)
 	r := SetReport{Findings: t.findings}
 	if t.groups == nil {
@@ -171,7 +173,9 @@ func (b *bench) try(t try, results []trial, about func(*pending) bool) {
 			result.logs++
 		}
 		c := p.comparison
-		if c.from.parts.Answer(t.world, request).Same(c.to.parts.Answer(t.world, request)) {
+		from, to := c.from.parts.Answer(t.world, request), c.to.parts.Answer(t.world, request)
+		result.failures.note(c, t.world, request, from, to)
+		if from.Same(to) {
 			continue
 		}
 		if why := b.differs(t, c, result); why != "" {

@@ -32,13 +32,52 @@ func ImpactText(w io.Writer, style Style, r Impact) error {
 			head += " (was " + Clean(s.Was) + ")"
 		}
 		p.line("")
-		p.line("%s: %s tried", head, plural(s.Requests, "request", "requests"))
+		p.line("%s: %s tried%s", head, plural(s.Requests, "request", "requests"), sourcesText(s.Sources))
 		for _, f := range s.Findings {
 			p.impactFinding(f)
 		}
+		for _, f := range s.Failing {
+			p.line("  %s %s (%s:%d) for %s: %s", p.style.Error("can't evaluate"), Clean(f.Policy), Clean(f.File), f.Line,
+				plural(f.Count, "request", "requests"), Clean(f.Message))
+		}
+		p.skipped(s.Skipped)
 		p.completeness(s)
 	}
 	return p.err
+}
+
+// sourcesText says where requests come from, if not all were made up.
+func sourcesText(s impact.Sources) string {
+	var parts []string
+	for _, one := range []struct {
+		n    int
+		what string
+	}{{s.Tests, "from tests"}, {s.Logs, "from logs"}} {
+		if one.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", one.n, one.what))
+		}
+	}
+	if len(parts) > 0 {
+		parts = append([]string{fmt.Sprintf("%d made up", s.Synthesized)}, parts...)
+	}
+	if s.Skipped > 0 {
+		parts = append(parts, fmt.Sprintf("%d others skipped", s.Skipped))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
+}
+
+// skipped says which requests weren't decided, and why.
+func (p *printer) skipped(list []impact.Skipped) {
+	for i, s := range list {
+		if i == maxUncovered {
+			p.line("    and %d more reasons", len(list)-i)
+			return
+		}
+		p.line("  skipped %s, first at %s: %s", plural(s.Count, "request", "requests"), Clean(s.Position.String()), Clean(s.Reason))
+	}
 }
 
 // completeness says what the findings of a set are worth.
@@ -77,9 +116,17 @@ func (p *printer) impactFinding(f impact.Finding) {
 	case impact.Narrowed, impact.ErrorChanged:
 		kind = p.style.Warning(kind)
 	}
-	p.line("  %s by %s: %s", kind, refs(f.Cause), plural(f.Count, "request", "requests"))
+	count := plural(f.Count, "request", "requests")
+	if f.Given > 0 {
+		count += fmt.Sprintf(", %d of them from tests and logs", f.Given)
+	}
+	p.line("  %s by %s: %s", kind, refs(f.Cause), count)
 	for _, e := range f.Examples {
-		p.line("    %s", Clean(e.Text))
+		text := Clean(e.Text)
+		if e.At.File != "" {
+			text += " (" + Clean(e.At.String()) + ")"
+		}
+		p.line("    %s", text)
 		p.line("      was %s, is %s", verdictText(e.From), verdictText(e.To))
 		p.line("      %s", p.style.paint(sgrDim, "request "+Clean(string(e.Request))))
 		p.line("      %s", p.style.paint(sgrDim, "entities "+Clean(string(e.Entities))))
@@ -133,10 +180,34 @@ type impactSetJSON struct {
 	Kind          string              `json:"kind"`
 	SchemaVersion string              `json:"schema_version"`
 	Requests      int                 `json:"requests"`
+	Sources       impactSourcesJSON   `json:"sources"`
+	Skipped       []impactSkippedJSON `json:"skipped"`
 	Complete      bool                `json:"complete"`
 	Policies      []impactRefJSON     `json:"policies"`
 	Findings      []impactFindingJSON `json:"findings"`
+	Failing       []impactFailingJSON `json:"failing"`
 	Uncovered     []uncoveredJSON     `json:"uncovered"`
+}
+
+type impactSourcesJSON struct {
+	Synthesized int `json:"synthesized"`
+	Tests       int `json:"tests"`
+	Logs        int `json:"logs"`
+	Skipped     int `json:"skipped"`
+}
+
+type impactSkippedJSON struct {
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Reason string `json:"reason"`
+	Count  int    `json:"count"`
+}
+
+type impactFailingJSON struct {
+	impactRefJSON
+	Count   int    `json:"count"`
+	Message string `json:"message"`
+	Request string `json:"request"`
 }
 
 type impactRefJSON struct {
@@ -151,10 +222,13 @@ type impactFindingJSON struct {
 	Kind     string              `json:"kind"`
 	Cause    []impactRefJSON     `json:"cause"`
 	Count    int                 `json:"count"`
+	Given    int                 `json:"given"`
 	Examples []impactExampleJSON `json:"examples"`
 }
 
 type impactExampleJSON struct {
+	File     string            `json:"file"`
+	Line     int               `json:"line"`
 	Request  json.RawMessage   `json:"request"`
 	Entities json.RawMessage   `json:"entities"`
 	From     impactVerdictJSON `json:"from"`
@@ -189,15 +263,22 @@ func ImpactJSON(w io.Writer, r Impact) error {
 	for _, s := range r.Sets {
 		set := impactSetJSON{
 			Set: s.Set, Was: s.Was, Kind: s.Kind, SchemaVersion: s.SchemaVersion, Requests: s.Requests, Complete: len(s.Uncovered) == 0,
+			Sources: impactSourcesJSON(s.Sources), Skipped: []impactSkippedJSON{}, Failing: []impactFailingJSON{},
 			Policies: refsJSON(s.Policies), Findings: []impactFindingJSON{}, Uncovered: []uncoveredJSON{},
 		}
 		for _, u := range s.Uncovered {
 			set.Uncovered = append(set.Uncovered, uncoveredJSON{u.File, u.Line, u.Column, u.Reason})
 		}
+		for _, one := range s.Skipped {
+			set.Skipped = append(set.Skipped, impactSkippedJSON{one.File, one.Line, one.Reason, one.Count})
+		}
+		for _, f := range s.Failing {
+			set.Failing = append(set.Failing, impactFailingJSON{refsJSON([]impact.Ref{f.Ref})[0], f.Count, f.Message, f.Text})
+		}
 		for _, f := range s.Findings {
-			finding := impactFindingJSON{Kind: string(f.Kind), Cause: refsJSON(f.Cause), Count: f.Count, Examples: []impactExampleJSON{}}
+			finding := impactFindingJSON{Kind: string(f.Kind), Cause: refsJSON(f.Cause), Count: f.Count, Given: f.Given, Examples: []impactExampleJSON{}}
 			for _, e := range f.Examples {
-				finding.Examples = append(finding.Examples, impactExampleJSON{e.Request, e.Entities, verdictJSON(e.From), verdictJSON(e.To)})
+				finding.Examples = append(finding.Examples, impactExampleJSON{e.At.File, e.At.Line, e.Request, e.Entities, verdictJSON(e.From), verdictJSON(e.To)})
 			}
 			set.Findings = append(set.Findings, finding)
 		}
