@@ -50,8 +50,8 @@ type action struct {
 	complete bool
 	summary  []string // further parts of the summary, Markdown
 	// proposal is what the event compares; its base is read until the end.
-	proposal    *proposal
-	diffCommand string // writes what the comment says about the change alone
+	proposal      *proposal
+	changeCommand string // writes what the comment says about the change alone
 }
 
 // runAction is the whole run. Its error has been shown already: all text goes

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -54,6 +53,20 @@ func (a *action) problems(p *project, tree *manifest.Tree, problems diag.List) e
 	if err := report.Problems(a.stdout, a.style(), problems); err != nil {
 		return err
 	}
+	a.annotate(p, problems)
+	if problems.Err() != nil {
+		a.say("%s", report.Count(problems))
+		if a.in.failOn[failOnProblems] {
+			return errProblems
+		}
+		return nil
+	}
+	a.say("%s", report.Checked(tree, problems))
+	return nil
+}
+
+// annotate puts problems on the lines they are about.
+func (a *action) annotate(p *project, problems diag.List) {
 	for _, problem := range problems {
 		note := ghaction.AboutProblem(problem, "")
 		note.Rank = rankFile
@@ -66,19 +79,10 @@ func (a *action) problems(p *project, tree *manifest.Tree, problems diag.List) e
 		}
 		a.notes = append(a.notes, note)
 	}
-	if problems.Err() != nil {
-		a.say("%s", report.Count(problems))
-		if a.in.failOn[failOnProblems] {
-			return errProblems
-		}
-		return nil
-	}
-	a.say("%s", report.Checked(tree, problems))
-	return nil
 }
 
-// check is what a pull request and a merge queue get: problems, what changes,
-// and what publishing would do. No secret is needed for it.
+// check is what a pull request and a merge queue get: problems, tests, what
+// changes, which decisions, and what publishing would do. No secret is needed for it.
 func (a *action) check(ctx context.Context) error {
 	p, err := a.findProject()
 	if err != nil {
@@ -95,19 +99,21 @@ func (a *action) check(ctx context.Context) error {
 	}
 	c := &report.Comment{Project: p.rel, Problems: problems, Tool: build().Version}
 	a.comment = c
-	red := a.problems(p, tree, problems)
+	red := worse(a.problems(p, tree, problems), a.tests(p, tree, problems))
 	if p.repo == nil {
 		return red // nothing was compared, so the comment, if there is one, stays
 	}
 	if err := a.compare(ctx, p, &side{label: "HEAD", fsys: fsys, commit: head}); err != nil {
 		return err
 	}
-	if a.proposal != nil && len(problems) == 0 {
-		page, err := diffComment(a.world, report.Diff{From: c.Base, To: c.Head}, diffOptions{})
-		if err != nil {
+	if a.proposal != nil {
+		if problems.Err() == nil {
+			a.changeCommand = a.proposal.page(p).Command
+			c.Command = a.changeCommand
+		}
+		if err := a.impact(tree, problems); err != nil {
 			return err
 		}
-		a.diffCommand, c.Command = page.Command, page.Command
 	}
 	if tree != nil && len(tree.Sets) == 1 {
 		if d, err := tree.Digest(tree.Sets[0]); err == nil {
@@ -129,10 +135,11 @@ func (a *action) check(ctx context.Context) error {
 		a.complete = true
 		return red
 	}
+	a.section("policypin plan")
 	src := publish.Source{Repo: p.repo, Commit: head, Dir: p.rel, Target: t.Name}
 	plan, err := a.planCommit(ctx, p, t, src, true)
 	if plan == nil {
-		return err
+		return worse(err, red)
 	}
 	c.Plan, c.Target, a.complete = plan, t.Name, true
 	if a.proposal != nil && c.Drift == nil {
@@ -143,7 +150,16 @@ func (a *action) check(ctx context.Context) error {
 		}
 		c.Command = again.Command
 	}
-	return errors.Join(red, a.planned(plan, err))
+	return worse(a.planned(plan, err), red)
+}
+
+// worse is what ended the run, or else that problems were found, which have been
+// shown already.
+func worse(err, red error) error {
+	if err != nil {
+		return err
+	}
+	return red
 }
 
 // compare finds the base of the event and what changed since.
@@ -177,6 +193,7 @@ func (a *action) compare(ctx context.Context, p *project, head *side) error {
 	if err != nil {
 		return err
 	}
+	a.section("policypin diff")
 	a.proposal = made
 	made.show(a.comment)
 	doc := report.Diff{From: made.base.report(), To: made.head.report(), Diff: made.diff}

@@ -17,7 +17,7 @@ import (
 // where it doesn't apply, so that a later step never sees that of another one.
 var outputNames = []string{
 	"changed", "plan", "plan-digest", "published", "version-id", "version", "manifest-sha", "set-digest", "tag",
-	"drift", "comment-url", "report",
+	"widened", "tests", "drift", "comment-url", "report",
 }
 
 // finish tells what was found, in all places that the runner has. None of it
@@ -67,7 +67,7 @@ func (a *action) postComment(ctx context.Context) {
 	c := *a.comment
 	if c.Empty() {
 		// What earlier commits left to publish is no news of this one.
-		c.Plan, c.Command = nil, a.diffCommand
+		c.Plan, c.Command = nil, a.changeCommand
 	}
 	text, err := a.render(c, report.CommentBudget, fullReport)
 	if err != nil {

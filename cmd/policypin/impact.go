@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/policypin/policypin/internal/impact"
 	"github.com/policypin/policypin/internal/report"
@@ -29,7 +28,10 @@ on either side, and their lines.
 
 It says "complete" if there can be no others, and otherwise what keeps it from
 saying so. A and B are as for policypin diff, except that they can't be a zone:
-without A it is HEAD, without B the work tree. No request is made.`,
+without A it is HEAD, without B the work tree. No request is made.
+
+With --format markdown it is the page that a pull request gets, without a plan:
+the decisions, what changed, and the decision tests of B.`,
 			examples: []string{
 				"policypin impact",
 				"policypin impact --exit-code origin/main HEAD",
@@ -39,7 +41,7 @@ without A it is HEAD, without B the work tree. No request is made.`,
 		}.String(),
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "exit-code", Usage: "end with status 4 if decisions change, or if they could and impact can't say", Destination: &opts.exitCode},
-			formatFlag(&opts.format, formatText, formatJSON),
+			formatFlag(&opts.format, formatText, formatJSON, formatMarkdown),
 		},
 		Action: func(c *cli.Context) error {
 			args, err := takeArgs(c, 0, "A", "B")
@@ -52,6 +54,9 @@ without A it is HEAD, without B the work tree. No request is made.`,
 			}
 			if len(args) > 1 {
 				to = args[1]
+			}
+			if opts.format.value == formatMarkdown {
+				return writeImpactComment(c.Context, w, opts, from, to)
 			}
 			doc, err := findImpact(c.Context, w, from, to)
 			if err != nil {
@@ -72,10 +77,8 @@ without A it is HEAD, without B the work tree. No request is made.`,
 
 func findImpact(ctx context.Context, w *world, from, to string) (report.Impact, error) {
 	doc := report.Impact{}
-	for _, name := range []string{from, to} {
-		if strings.HasPrefix(name, zonePrefix) {
-			return doc, &usage{msg: "impact compares states of the repository, not " + name, hint: "name a pin of that zone, such as agents/v12"}
-		}
+	if err := notZones(from, to); err != nil {
+		return doc, err
 	}
 	p, err := w.findProject()
 	if err != nil {

@@ -106,14 +106,17 @@ func proposed(ctx context.Context, w *world, opts planOptions, c *report.Comment
 	if err != nil {
 		return err
 	}
-	if _, c.Problems, err = manifest.Load(fsys); err != nil {
+	tree, problems, err := manifest.Load(fsys)
+	if err != nil {
 		return err
 	}
+	c.Problems = problems
 	made, err := w.propose(ctx, p.project, opts.origin.remote, base, &side{label: "HEAD", fsys: fsys, commit: p.commit})
 	if err != nil {
 		return err
 	}
 	defer made.close()
 	made.show(c)
+	made.decide(c, tree, problems)
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/policypin/policypin/diag"
+	"github.com/policypin/policypin/internal/impact"
+	"github.com/policypin/policypin/internal/policytest"
 	"github.com/policypin/policypin/internal/publish"
 	"github.com/policypin/policypin/manifest"
 )
@@ -31,6 +33,12 @@ type Comment struct {
 	// Plan is what publishing Head would do, with the zone or offline; nil if
 	// there is none.
 	Plan *publish.Plan
+	// Impact is what decisions change from Base to Head, and NoImpact why that
+	// isn't known; nil and "" if nobody asked.
+	Impact   *impact.Report
+	NoImpact string
+	// Tests is what the decision tests of Head came to; nil if none ran.
+	Tests *policytest.Report
 	// OnMerge tells that publishing follows a merge.
 	OnMerge bool
 	// Problems are those of Head.
@@ -45,10 +53,12 @@ type Comment struct {
 }
 
 // Empty tells whether there is nothing to say: no change but layout, no problem,
-// no refusal and no drift. What an earlier commit left to publish is no news.
+// no failed test, no refusal and no drift. What an earlier commit left to publish is no news.
 func (c Comment) Empty() bool {
 	switch {
 	case len(c.Problems) > 0 || c.Drift != nil && c.Drift.Drifted:
+		return false
+	case c.Tests != nil && c.Tests.Failed > 0, c.Impact != nil && c.Impact.Changed():
 		return false
 	case c.Plan != nil && (len(c.Plan.Refusals) > 0 || c.Diff == nil && !c.Plan.Empty()):
 		return false

@@ -2,7 +2,10 @@ package report
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"html"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,6 +14,8 @@ import (
 	ghtml "github.com/yuin/goldmark/renderer/html"
 
 	"github.com/policypin/policypin/diag"
+	"github.com/policypin/policypin/internal/impact"
+	"github.com/policypin/policypin/internal/policytest"
 	"github.com/policypin/policypin/internal/publish"
 	"github.com/policypin/policypin/manifest"
 )
@@ -30,7 +35,7 @@ func sample() Comment {
 		Target: "production", OnMerge: true, Tool: "v0.4.0",
 		Base:    Side{Name: "main", Commit: "3f1c9a7be2d04568a1b7c6d5e4f30918273645af"},
 		Head:    Side{Name: "HEAD", Commit: "b04d1e86f7a93c25d8e1f0a2b3c4d5e6f7089a1b"},
-		Command: "policypin plan --format markdown --target production --rev b04d1e86f7a93c25d8e1f0a2b3c4d5e6f7089a1b --offline",
+		Command: "policypin plan --format markdown --target production --rev b04d1e86f7a93c25d8e1f0a2b3c4d5e6f7089a1b --offline --base 3f1c9a7be2d04568a1b7c6d5e4f30918273645af",
 		Diff: &manifest.Diff{
 			Project: []manifest.Change{{Field: "gates.max_removed_entries", From: "3", To: "10"}},
 			Sets: []manifest.SetDiff{{Name: "agents", Kind: manifest.Changed, Entries: []manifest.EntryDiff{
@@ -40,6 +45,8 @@ func sample() Comment {
 					Fields: []manifest.Change{{Field: "source", To: "policies/support-refunds.cedar"}, {Field: "description", To: "Leads may refund."}}},
 			}}},
 		},
+		Impact: sampleImpact(),
+		Tests:  &policytest.Report{Passed: 12, Cases: slices.Repeat([]policytest.Result{{Status: policytest.Passed}}, 12), Sets: []policytest.SetReport{{Set: "agents", Cases: 12}}},
 		Problems: diag.List{{
 			Position: diag.Position{File: "policies/old-contractors.cedar"}, Severity: diag.Warning, Rule: "unused-source",
 			Message: "no policy set names this source", Fix: "name it in a manifest, or remove it",
@@ -53,6 +60,39 @@ func sample() Comment {
 			Notes: []string{"offline: the zone was not asked, so its state and the gates that need it are not checked"},
 		},
 	}
+}
+
+func sampleImpact() *impact.Report {
+	ref := func(policy string, from bool) []impact.Ref {
+		return []impact.Ref{{Policy: policy, From: from, Effect: "permit", Position: diag.Position{File: "policies/" + policy + ".cedar", Line: 1, Column: 1}}}
+	}
+	const user = `{"uid":{"type":"User","id":"other"},"attrs":{},"parents":[{"type":"Group","id":"%s"}]}`
+	example := func(group, action, context string) impact.Example {
+		return impact.Example{
+			Request:  json.RawMessage(`{"principal":{"type":"User","id":"other"},"action":{"type":"Action","id":"` + action + `"},"resource":{"type":"Ledger","id":"main"},"context":` + context + `}`),
+			Entities: json.RawMessage("[" + fmt.Sprintf(user, group) + "]"),
+		}
+	}
+	export := example("finance", "export", `{"mfa":true}`)
+	export.To = impact.Verdict{Allow: true, Determining: ref("finance-ledger", false)}
+	refund := example("support-leads", "refund", `{"mfa":false}`)
+	refund.To = impact.Verdict{Allow: true, Determining: ref("support-refunds", false)}
+	read, list := example("finance", "read", `{"mfa":false}`), example("finance", "list", `{"mfa":false}`)
+	for _, e := range []*impact.Example{&read, &list} {
+		e.From = impact.Verdict{Allow: true, Determining: ref("finance-ledger", true)}
+	}
+	return &impact.Report{Sets: []impact.SetReport{{
+		Set: "agents", Kind: manifest.Changed, Requests: 168,
+		Findings: []impact.Finding{
+			{Kind: impact.Widened, Cause: ref("finance-ledger", false), Count: 8, Examples: []impact.Example{export}},
+			{Kind: impact.Widened, Cause: ref("support-refunds", false), Count: 12, Examples: []impact.Example{refund}},
+			{Kind: impact.Narrowed, Cause: ref("finance-ledger", true), Count: 4, Examples: []impact.Example{read, list}},
+		},
+		Uncovered: []impact.Uncovered{{
+			Position: diag.Position{File: "policy-sets/agents.yaml", Line: 9, Column: 5},
+			Reason:   "policy default-user-grants has no source in the repository that could be read, and it changes",
+		}},
+	}}}
 }
 
 // css makes the page look like a comment on GitHub.

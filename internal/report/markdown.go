@@ -17,18 +17,25 @@ import (
 // by importance and whole items, each time with the count.
 func Markdown(w io.Writer, c Comment, budget int) error {
 	budget = max(budget, MinBudget)
-	m := &markdown{Comment: c, all: c.sets(), clip: clip{
+	m := &markdown{Comment: c, all: c.sets(), budget: budget, clip: clip{
 		name: min(max(budget/300, 40), 1000), text: min(budget/60, 10_000), line: budget / 30,
 	}}
-	top := &part{fixed: Marker(c.Project) + "\n### " + m.verdict() + "\n\n"}
+	top := &part{fixed: Marker(c.Project) + "\n### " + m.verdict() + m.effects() + "\n\n"}
 	about := &part{fixed: m.about()}
 	sets, project, refusals, problems := m.setList(), m.projectFile(), m.refusals(), m.problems()
+	widened, otherwise, complete, tests, witnesses := m.widened(), m.otherwise(), m.completeness(), m.tests(), m.witnesses()
 	entries, diffs, steps, drift, notes := m.entries(), m.cedar(), m.steps(), m.drift(), m.notes()
 	foot, digests, end := &part{fixed: m.foot()}, m.digests(), &part{fixed: m.end()}
 
-	// What widens access belongs right after the verdict, in both orders.
-	page := []*part{top, project, about, sets, refusals, problems, entries, diffs, steps, drift, notes, foot, digests, end}
-	importance := []*part{top, about, foot, end, project, refusals, problems, sets, drift, entries, digests, notes, diffs, steps}
+	// What widens access stands right after the verdict, in both orders.
+	page := []*part{
+		top, widened, otherwise, complete, witnesses, project, about, sets, refusals, problems, tests, entries, diffs, steps, drift, notes,
+		foot, digests, end,
+	}
+	importance := []*part{
+		top, about, foot, end, widened, project, refusals, problems, tests, complete, otherwise, sets, drift, entries, digests, notes,
+		diffs, witnesses, steps,
+	}
 
 	elsewhere := ""
 	if c.Full != "" {
@@ -47,7 +54,8 @@ func Markdown(w io.Writer, c Comment, budget int) error {
 type markdown struct {
 	Comment
 	clip
-	all []setChange
+	all    []setChange
+	budget int
 }
 
 // leftOut is the line that stands for n things.

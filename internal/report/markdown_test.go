@@ -135,6 +135,15 @@ func (g generator) comment(entries int) Comment {
 	if g.IntN(2) == 0 {
 		c.Plan = g.plan(entries)
 	}
+	switch g.IntN(4) {
+	case 0:
+		c.NoImpact = g.text()
+	case 1, 2:
+		c.Impact = g.impact(entries)
+	}
+	if g.IntN(2) == 0 {
+		c.Tests = g.tests(entries)
+	}
 	return c
 }
 
@@ -240,7 +249,7 @@ var (
 	detailsEnd  = regexp.MustCompile(`^</details>\n$`)
 	// bare is what may stand outside of code: nothing that GitHub could turn into
 	// a mention, a reference, a link or a picture.
-	bare = regexp.MustCompile(`^[A-Za-z0-9 '’→—…,.;:()-]*$`)
+	bare = regexp.MustCompile(`^[A-Za-z0-9 '’→—…·,.;:()-]*$`)
 )
 
 // harmless holds a page to what any page must be.
@@ -366,9 +375,10 @@ func FuzzMarkdown(f *testing.F) {
 				Activate: &publish.Activation{Set: text, ReplacesVersionID: text, ReplacesSet: text},
 				Refusals: publish.Refusals{{Message: text, Hint: text}},
 			},
+			Impact: impactOf(text), Tests: testsOf(text),
 		}
 		harmless(t, render(t, c, MinBudget), MinBudget)
-		c.Problems = nil
+		c.Problems, c.Impact, c.NoImpact = nil, nil, text
 		harmless(t, render(t, c, CommentBudget), CommentBudget)
 	})
 }

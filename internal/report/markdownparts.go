@@ -17,7 +17,7 @@ func (m *markdown) setList() *part {
 	}
 	return &part{
 		n: len(m.all), tail: "\n", share: 4,
-		item: func(i, _ int) string { return "- " + m.sentence(m.all[i]) + "\n" },
+		item: func(i, _ int) string { return "- " + m.sentence(m.all[i]) + m.effectOn(m.all[i].name) + "\n" },
 		left: func(n int) string { return leftOut(n, "policy set", "policy sets") },
 	}
 }
@@ -236,6 +236,9 @@ func (m *markdown) notes() *part {
 	list := m.Notes
 	if m.Plan != nil {
 		list = append(slices.Clone(list), m.Plan.Notes...)
+	}
+	if m.Tests != nil {
+		list = append(slices.Clone(list), TestNotes(*m.Tests)...)
 	}
 	return &part{
 		head: "#### Notes\n\n", n: len(list), tail: "\n", share: 8,

@@ -139,11 +139,11 @@ func TestJUnit(w io.Writer, r policytest.Report, dir string) error {
 // TestGitHub writes the cases that didn't pass as annotations. dir is as for
 // [GitHub].
 func TestGitHub(w io.Writer, r policytest.Report, dir string) error {
-	return GitHub(w, testProblems(r), dir)
+	return GitHub(w, TestProblems(r), dir)
 }
 
-// testProblems are the cases that didn't pass, as problems of their files.
-func testProblems(r policytest.Report) diag.List {
+// TestProblems are the cases that didn't pass, as problems of their files.
+func TestProblems(r policytest.Report) diag.List {
 	var list diag.List
 	for _, c := range r.Cases {
 		p := diag.Problem{

@@ -1,0 +1,342 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/policypin/policypin/internal/impact"
+)
+
+// Limits of one finding in a page: a decision can rest on any number of
+// policies, and one that is shown names a few.
+const (
+	maxRefs   = 5
+	maxErrors = 3
+)
+
+// A found is one finding with the set that it is about.
+type found struct {
+	set *impact.SetReport
+	impact.Finding
+}
+
+// findings are those of one kind or those of the others, as the sets have them.
+func (m *markdown) findings(widened bool) (list []found) {
+	if m.Impact == nil {
+		return nil
+	}
+	for i := range m.Impact.Sets {
+		s := &m.Impact.Sets[i]
+		for _, f := range s.Findings {
+			if (f.Kind == impact.Widened) == widened {
+				list = append(list, found{s, f})
+			}
+		}
+	}
+	return list
+}
+
+// widened is who gains access: what a reviewer must see before all else.
+func (m *markdown) widened() *part {
+	return m.found("Widened access", m.findings(true), 3)
+}
+
+// otherwise are the other requests that are decided differently.
+func (m *markdown) otherwise() *part {
+	list := m.findings(false)
+	title := "Narrowed access"
+	if slices.ContainsFunc(list, func(f found) bool { return f.Kind != impact.Narrowed }) {
+		title = "Other changes of decisions"
+	}
+	return m.found(title, list, 6)
+}
+
+func (m *markdown) found(title string, list []found, share int) *part {
+	return &part{
+		head: "#### " + title + "\n\n", n: len(list), share: share,
+		item: func(i, room int) string {
+			// All are named, if that can be, before any has more than its share.
+			fair := min(room, m.budget/share/len(list))
+			if i == 0 {
+				fair = max(fair, room/4)
+			}
+			text := ""
+			for _, examples := range []int{len(list[i].Examples), 1, 0} {
+				if text = m.finding(list[i], examples); len(text) <= fair {
+					break
+				}
+			}
+			return text
+		},
+		left: func(n int) string { return leftOut(n, "finding", "findings") },
+	}
+}
+
+// finding is one cause with some of its witnesses.
+func (m *markdown) finding(f found, examples int) string {
+	text := fmt.Sprintf("%s: %s by %s, %d of %s tried\n\n", m.id(f.set.Set), plain(string(f.Kind)), m.refs(f.Cause, nil),
+		f.Count, plural(f.set.Requests, "request", "requests"))
+	for _, e := range f.Examples[:min(examples, len(f.Examples))] {
+		text += "- " + m.request(e) + ": was " + m.decided(e.From, f.Cause) + ", is " + m.decided(e.To, f.Cause) + "\n"
+	}
+	if examples > 0 && len(f.Examples) > 0 {
+		text += "\n"
+	}
+	return text
+}
+
+// request names principal, action and resource.
+func (m *markdown) request(e impact.Example) string {
+	type entity struct{ Type, ID string }
+	type either struct {
+		entity
+		Entity *entity `json:"__entity"`
+	}
+	var r struct{ Principal, Action, Resource either }
+	if json.Unmarshal(e.Request, &r) != nil {
+		return m.value(e.Text)
+	}
+	var names []string
+	for _, x := range []either{r.Principal, r.Action, r.Resource} {
+		if x.Entity != nil {
+			x.entity = *x.Entity
+		}
+		if x.Type == "" {
+			return m.value(e.Text)
+		}
+		names = append(names, m.id(x.Type+"::"+strconv.Quote(x.ID)))
+	}
+	return strings.Join(names, ", ")
+}
+
+// decided is the decision of one side. The places of the cause stand above it.
+func (m *markdown) decided(v impact.Verdict, cause []impact.Ref) string {
+	text := "denied"
+	if v.Allow {
+		text = "allowed"
+	}
+	if len(v.Determining) > 0 {
+		text += " by " + m.refs(v.Determining, cause)
+	}
+	for i, e := range v.Errors {
+		if i == maxErrors {
+			text += fmt.Sprintf("; %d more fail", len(v.Errors)-i)
+			break
+		}
+		text += "; " + m.id(e.Policy) + " fails: " + m.value(e.Message)
+	}
+	return text
+}
+
+// refs lists policies with their places, each once and without those that are
+// known.
+func (m *markdown) refs(list, known []impact.Ref) string {
+	var words []string
+	for _, r := range list {
+		word := m.id(r.Policy)
+		if r.File != "" && !slices.Contains(known, r) {
+			word += " (" + m.id(fmt.Sprintf("%s:%d", r.File, r.Line)) + ")"
+		}
+		if !slices.Contains(words, word) {
+			words = append(words, word)
+		}
+		if len(words) > maxRefs {
+			words[maxRefs] = fmt.Sprintf("%d more", len(list)-maxRefs)
+			break
+		}
+	}
+	if len(words) == 0 {
+		return "no policy"
+	}
+	return strings.Join(words, ", ")
+}
+
+// completeness says what the findings are worth.
+func (m *markdown) completeness() *part {
+	if m.NoImpact != "" {
+		return &part{fixed: "Which decisions change isn't known: " + m.prose(m.NoImpact) + ".\n\n"}
+	}
+	if m.Impact == nil || len(m.Impact.Sets) == 0 {
+		return &part{}
+	}
+	type reason struct {
+		set string
+		impact.Uncovered
+	}
+	var list []reason
+	for _, s := range m.Impact.Sets {
+		for _, u := range s.Uncovered {
+			list = append(list, reason{s.Set, u})
+		}
+	}
+	what := "these are all the ways in which decisions change"
+	if !m.Impact.Changed() {
+		what = "no request is decided differently"
+	}
+	if len(list) == 0 {
+		return &part{fixed: "Complete: " + what + ".\n\n"}
+	}
+	what = "There may be more changes of decisions, because of\n\n"
+	if !m.Impact.Changed() {
+		what = "No change of decisions was found, yet there may be some, because of\n\n"
+	}
+	most := max(maxUncovered, m.budget/3000)
+	return &part{
+		head: "#### Not complete\n\n" + what, n: len(list), tail: "\n", share: 8,
+		item: func(i, _ int) string {
+			if i >= most {
+				return ""
+			}
+			text := "- "
+			if len(m.Impact.Sets) > 1 {
+				text += m.id(list[i].set) + " "
+			}
+			if list[i].File != "" {
+				text += m.id(list[i].Position.String()) + " "
+			}
+			return text + m.prose(list[i].Reason) + "\n"
+		},
+		left: func(n int) string { return leftOut(n, "reason", "reasons") },
+	}
+}
+
+// witnesses are the requests with their entities, to decide them again.
+func (m *markdown) witnesses() *part {
+	type witness struct {
+		found
+		impact.Example
+	}
+	var list []witness
+	for _, f := range append(m.findings(true), m.findings(false)...) {
+		for _, e := range f.Examples {
+			list = append(list, witness{f, e})
+		}
+	}
+	return &part{
+		head: "<details><summary>" + plural(len(list), "request", "requests") + " as JSON, with entities</summary>\n\n",
+		n:    len(list), tail: "</details>\n\n", share: 3,
+		item: func(i, room int) string {
+			e := list[i]
+			caption := m.id(e.set.Set) + " " + plain(string(e.Kind)) + ": " + m.request(e.Example)
+			text := witnessJSON(e.Example)
+			// One that is huge leaves room for the next ones.
+			if most := m.budget / 15; len(text) > min(most, room-len(caption)-20) {
+				return caption + fmt.Sprintf(" is left out, it has %d bytes; the command `policypin impact` writes it\n\n", len(text))
+			}
+			return caption + "\n\n" + fence("json", text) + "\n"
+		},
+		left: func(n int) string { return leftOut(n, "request as JSON", "requests as JSON") },
+	}
+}
+
+// witnessJSON is one document with the request and the entities, one a line.
+func witnessJSON(e impact.Example) string {
+	var entities []json.RawMessage
+	if !json.Valid(e.Request) || json.Unmarshal(e.Entities, &entities) != nil {
+		return CleanLines(string(e.Request) + "\n" + string(e.Entities)) // none of ours
+	}
+	var b bytes.Buffer
+	b.WriteString("{\n  \"request\": ")
+	compact := func(raw json.RawMessage) { _ = json.Compact(&b, raw) } // which is valid
+	compact(e.Request)
+	b.WriteString(",\n  \"entities\": [")
+	for i, entity := range entities {
+		b.WriteString(strings.Repeat(",", min(i, 1)) + "\n    ")
+		compact(entity)
+	}
+	b.WriteString("\n  ]\n}\n")
+	return jsonEscapes(b.String())
+}
+
+// jsonEscapes does what [CleanLines] does and leaves it JSON: what could harm
+// stands within strings, where an escape means the same.
+func jsonEscapes(text string) string {
+	var b strings.Builder
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRuneInString(text[i:])
+		switch {
+		case r == '\n' || !hazardous(r, n):
+			b.WriteString(text[i : i+n])
+		default:
+			for _, unit := range utf16.Encode([]rune{r}) {
+				fmt.Fprintf(&b, `\u%04x`, unit)
+			}
+		}
+		i += n
+	}
+	return b.String()
+}
+
+// effect says what becomes of the decisions of some sets, in a few words: "widens
+// access (20 of 168 requests tried)".
+func effect(sets []impact.SetReport) string {
+	r := impact.Report{Sets: sets}
+	widened, narrowed, failing := r.Count(impact.Widened), r.Count(impact.Narrowed), r.Count(impact.ErrorChanged)
+	requests := 0
+	for _, s := range sets {
+		requests += s.Requests
+	}
+	of := func(n int) string {
+		return fmt.Sprintf(" (%d of %s tried)", n, plural(requests, "request", "requests"))
+	}
+	text := ""
+	switch {
+	case widened > 0 && narrowed > 0:
+		return "widens access" + of(widened) + " and narrows it" + fmt.Sprintf(" (%d)", narrowed)
+	case widened > 0:
+		return "widens access" + of(widened)
+	case narrowed > 0:
+		text = "narrows access" + of(narrowed)
+	case failing > 0:
+		text = "changes where policies fail" + of(failing)
+	case r.Complete():
+		return "changes no decision"
+	default:
+		text = "no change of decisions found (" + plural(requests, "request", "requests") + " tried)"
+	}
+	if !r.Complete() {
+		text += ", may widen access"
+	}
+	return text
+}
+
+// effects ends the heading with what a reader must not miss below it.
+func (m *markdown) effects() string {
+	text := ""
+	switch {
+	case m.NoImpact != "":
+		text = " · decisions not compared"
+	case m.Impact == nil:
+	case len(m.Impact.Sets) > 0:
+		text = " · " + effect(m.Impact.Sets)
+	case m.changed() > 0:
+		text = " · changes no decision"
+	}
+	if m.Tests != nil && m.Tests.Failed > 0 {
+		verb := "fail"
+		if m.Tests.Failed == 1 {
+			verb = "fails"
+		}
+		text += fmt.Sprintf(" · %d of %s %s", m.Tests.Failed, plural(len(m.Tests.Cases), "decision test", "decision tests"), verb)
+	}
+	return text
+}
+
+// effectOn is what becomes of the decisions of one set, for the list of sets.
+func (m *markdown) effectOn(name string) string {
+	if m.Impact == nil {
+		return ""
+	}
+	for _, s := range m.Impact.Sets {
+		if s.Set == name {
+			return " · " + effect([]impact.SetReport{s})
+		}
+	}
+	return ""
+}
