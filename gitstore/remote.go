@@ -289,7 +289,7 @@ func (r *remote) ReadPins(ctx context.Context, refs []PinRef) ([]*Pin, error) {
 		}
 	}
 	if len(missing) > 0 {
-		r.opts.Progress(fmt.Sprintf("fetching %d of %d pins from %s", len(missing), len(refs), r.name))
+		r.opts.Progress(fmt.Sprintf("fetching pins from %s: %d of %d", r.name, len(missing), len(refs)))
 		err := r.fetchBy(ctx, func(adv *packp.AdvRefs) (fetchRequest, error) {
 			req := fetchRequest{wants: missing, depth: 1, commitsOnly: true}
 			if adv.Capabilities.Supports(capability.Filter) {

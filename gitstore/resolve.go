@@ -214,7 +214,7 @@ func (r *Repo) walk(at Hash, st step, shallow map[plumbing.Hash]bool) (Hash, err
 			return Hash{}, err
 		}
 		if parent > len(c.Parents) {
-			return Hash{}, fmt.Errorf("%w: %s has %d parents", ErrNoRevision, at.Short(), len(c.Parents))
+			return Hash{}, fmt.Errorf("%w: %s has no parent %d", ErrNoRevision, at.Short(), parent)
 		}
 		at = c.Parents[parent-1]
 	}

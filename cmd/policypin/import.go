@@ -231,7 +231,7 @@ func writeFiles(dir string, files []importer.File) (written, kept []string, err 
 	}
 	if len(differ) > 0 {
 		return written, kept, &hinted{
-			err:  fmt.Errorf("nothing was written: %d files exist with another content:\n%s", len(differ), strings.Join(differ, "\n")),
+			err:  fmt.Errorf("nothing was written, since these files exist with another content:\n%s", strings.Join(differ, "\n")),
 			hint: "import into an empty folder and compare, or move them away",
 		}
 	}

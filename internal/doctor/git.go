@@ -200,6 +200,10 @@ func (d *doctor) readPins(ctx context.Context) {
 		d.add("pins", Warning, remedy, "%s is among the pins and isn't one", odd[0])
 		return
 	}
+	if len(pins) == 1 {
+		d.ok("pins", "1 pin can be read")
+		return
+	}
 	d.ok("pins", "%d pins can be read", len(pins))
 }
 

@@ -18,8 +18,8 @@ import (
 var ErrNoPin = errors.New("no such pin")
 
 // Activate binds a pinned version of a set: version is "" for the newest pin,
-// "previous" for the one before the active version, "v12", or a tag name. It is
-// the rollback, and not held to the tip of the branch.
+// "previous" for the one before the active version, "v12" or "12", or a tag
+// name. It is the rollback, and not held to the tip of the branch.
 func Activate(ctx context.Context, c *keycard.Client, src Source, set, version string, opts Options) (*Receipt, error) {
 	h := &history{src: src, opts: opts}
 	fsys, err := src.Repo.TreeAt(src.Commit, src.Dir)
@@ -170,11 +170,11 @@ func (r *run) knows(ctx context.Context, all []gitstore.PinRef, active *keycard.
 	return false, nil
 }
 
-var numberForm = regexp.MustCompile(`^v[1-9][0-9]*$`)
+var numberForm = regexp.MustCompile(`^v?([1-9][0-9]*)$`)
 
 // choose picks the pin that version names among a set's pins, newest first.
 func choose(pins []gitstore.PinRef, set, version string, active *keycard.PolicySet) (gitstore.PinRef, error) {
-	switch {
+	switch number := numberForm.FindStringSubmatch(version); {
 	case version == "":
 		return pins[0], nil
 	case version == "previous":
@@ -186,18 +186,18 @@ func choose(pins []gitstore.PinRef, set, version string, active *keycard.PolicyS
 			return gitstore.PinRef{}, fmt.Errorf("%w: no pin of %s is older than v%d of %s, which is active", ErrNoPin, set, active.ActiveVersion, active.Name)
 		}
 		return pins[i], nil
-	case numberForm.MatchString(version):
-		n, err := strconv.Atoi(version[1:])
+	case number != nil:
+		n, err := strconv.Atoi(number[1])
 		i := slices.IndexFunc(pins, func(p gitstore.PinRef) bool { return p.Number == n })
 		if err != nil || i < 0 {
-			return gitstore.PinRef{}, fmt.Errorf("%w: %s has no pin %s; the newest is v%d", ErrNoPin, set, version, pins[0].Number)
+			return gitstore.PinRef{}, fmt.Errorf("%w: %s has no pin v%s; the newest is v%d", ErrNoPin, set, number[1], pins[0].Number)
 		}
 		return pins[i], nil
 	}
 	name := strings.TrimPrefix(version, "refs/tags/")
 	i := slices.IndexFunc(pins, func(p gitstore.PinRef) bool { return p.Name == name })
 	if i < 0 {
-		return gitstore.PinRef{}, fmt.Errorf("%w: %q is neither previous, nor v and a number, nor a pin of %s", ErrNoPin, version, set)
+		return gitstore.PinRef{}, fmt.Errorf("%w: %q is neither previous, nor a number such as v%d, nor a pin of %s", ErrNoPin, version, pins[0].Number, set)
 	}
 	return pins[i], nil
 }

@@ -71,7 +71,7 @@ func (r *repinning) compare(ctx context.Context, versionID string) (*setWork, er
 		return nil, r.no(Mismatch, "", "v%d is bound to schema %s, commit %s says %s", v.Version, v.SchemaVersion, r.src.Commit.Short(), decl.SchemaVersion)
 	}
 	if len(v.Entries) != len(decl.Entries) {
-		return nil, r.no(Mismatch, "", "v%d has %d entries, commit %s says %d", v.Version, len(v.Entries), r.src.Commit.Short(), len(decl.Entries))
+		return nil, r.no(Mismatch, "", "v%d has %s, commit %s says %d", v.Version, count(len(v.Entries), "entry", "entries"), r.src.Commit.Short(), len(decl.Entries))
 	}
 	have, err := r.contents(ctx, v)
 	if err != nil {

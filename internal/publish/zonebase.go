@@ -58,7 +58,7 @@ func (zr *zoneReader) readBase(ctx context.Context, st *setState, v *keycard.Pol
 		}
 	}
 	if len(missing) > maxLeftOut {
-		return fmt.Errorf("the zone lists %d policies of v%d (%s), whose manifest has %d", len(ids), v.Version, v.ID, len(entries))
+		return fmt.Errorf("the zone lists %s of v%d (%s), whose manifest has %d", count(len(ids), "policy", "policies"), v.Version, v.ID, len(entries))
 	}
 	for _, e := range missing {
 		p, err := zr.PolicyVersion(ctx, e.PolicyID, e.VersionID, "cedar")

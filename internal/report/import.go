@@ -39,6 +39,6 @@ func ImportedText(w io.Writer, style Style, d Imported) error {
 		}
 		p.line("imported %s v%d%s: %s (%s)", Clean(s.Name), s.Version, state, Clean(s.File), strings.Join(parts, ", "))
 	}
-	p.line("%d files written, %d kept", len(d.Written), len(d.Kept))
+	p.line("%s written, %d kept", plural(len(d.Written), "file", "files"), len(d.Kept))
 	return p.err
 }

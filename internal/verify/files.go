@@ -246,7 +246,7 @@ func (d *declared) checkEntries(rec *gitstore.Record) string {
 		}
 	}
 	if len(d.set.Entries) != len(rec.Entries) {
-		return fmt.Sprintf("the manifest has %d entries, the record %d", len(d.set.Entries), len(rec.Entries))
+		return fmt.Sprintf("entries: %d in the manifest, %d in the record", len(d.set.Entries), len(rec.Entries))
 	}
 	return ""
 }

@@ -25,7 +25,7 @@ func (c *Chain) zone(ctx context.Context, r *Result, d *declared) error {
 			why = fmt.Sprintf("the target's zone is %q today", c.Zone.ZoneID())
 		}
 		r.add(LinkVersion, Recorded, "%s, v%d of policy set %s; %s", rec.VersionID, rec.Version, rec.PolicySetID, why)
-		r.add(LinkVersionEntries, Recorded, "%d policy versions and their shas; %s", len(rec.Entries), why)
+		r.add(LinkVersionEntries, Recorded, "the policy version and sha of each entry (%d); %s", len(rec.Entries), why)
 		r.add(LinkPublisher, Recorded, "%s; %s", publisher(rec.CreatedBy, rec.CreatedAt), why)
 		c.attestations(ctx, r, nil)
 	}
@@ -239,7 +239,7 @@ func (d *declared) content(r *Result, stored map[string]*keycard.PolicyVersion) 
 		}
 		compared++
 	}
-	r.add(LinkContent, OK, "%d sources parse equal to what the zone stores", compared)
+	r.add(LinkContent, OK, "what the zone stores parses equal to each source (%d)", compared)
 }
 
 // maxLookups is how many names of one pin are looked for in the zone. More than a
