@@ -35,7 +35,7 @@ var arrows = map[string][]string{
 	"gitstore":            {},
 	"internal/keycard":    {"internal/redact"},
 	"internal/zone":       {"diag", "internal/cedar", "internal/jcs", "internal/jws"},
-	"internal/publish":    {"diag", "gitstore", "internal/cedar", "internal/jcs", "internal/keycard", "manifest"},
+	"internal/publish":    {"diag", "gitstore", "internal/cedar", "internal/impact", "internal/jcs", "internal/keycard", "manifest"},
 	"internal/verify":     {"diag", "gitstore", "internal/cedar", "internal/jcs", "internal/jws", "internal/keycard", "manifest"},
 	"internal/importer":   {"diag", "internal/keycard", "internal/layerfs", "manifest"},
 	"internal/doctor":     {"gitstore", "internal/keycard", "manifest"},

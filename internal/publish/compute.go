@@ -71,6 +71,9 @@ type setWork struct {
 
 func (w *setWork) name() string { return w.past.decl.Name }
 
+// resolved tells whether every entry is known; if not, the set is refused.
+func (w *setWork) resolved() bool { return len(w.wants) == len(w.past.decl.Entries) }
+
 // A computer turns a history and a zone state into a plan. It is pure: it does
 // no I/O and reads no clock.
 type computer struct {
@@ -81,17 +84,21 @@ type computer struct {
 	pol  map[string]*policyWork
 	// declared names by the ids of policy sets and of policies with a source
 	setIDs, policyIDs map[string]string
+	// what the zone stores, as read for the gates: by policy version, and by schema
+	parsed  map[string][]*cedar.Policy
+	schemas map[string]*cedar.Schema
 }
 
 // compute makes the plan and the work that carries it out.
 func compute(h *history, z *zoneState) (*Plan, *work, error) {
 	c := &computer{
 		h: h, z: z, work: &work{}, pol: map[string]*policyWork{}, setIDs: map[string]string{}, policyIDs: map[string]string{},
+		parsed: map[string][]*cedar.Policy{}, schemas: map[string]*cedar.Schema{},
 		plan: &Plan{
 			Schema: 1, Format: PlanFormat,
 			Target: h.target.Name, ZoneID: h.target.ZoneID,
 			Commit: h.src.Commit, Branch: h.branch, Tip: h.tip,
-			Sets: []SetPlan{}, Steps: []Step{}, Notes: []string{}, Refusals: Refusals{},
+			Sets: []SetPlan{}, Gates: []GateResult{}, Steps: []Step{}, Notes: []string{}, Refusals: Refusals{},
 		},
 	}
 	c.plan.Refusals = append(c.plan.Refusals, h.refusals...)
@@ -109,7 +116,11 @@ func compute(h *history, z *zoneState) (*Plan, *work, error) {
 	if h.opts.Activate {
 		c.activation()
 	}
+	c.gatePlatform()
 	c.steps()
+	if err := h.labels(c.plan); err != nil {
+		return nil, nil, err
+	}
 	return c.plan, c.work, c.plan.seal()
 }
 
@@ -183,7 +194,8 @@ func (c *computer) set(s *setHistory) {
 	c.decide(w)
 	if w.action != Unchanged {
 		p.Entries = c.entries(w)
-		c.gateRemoved(w, p.Entries)
+		c.h.gateRemoved(c.plan, w.name(), p.Entries)
+		c.gateImpact(w)
 	}
 }
 

@@ -22,7 +22,7 @@ func TestANewSetDoesNotEscapeTheGuardsOfTheLastPin(t *testing.T) {
 	w.git("rm", "-q", "policy-sets/agents.yaml", "policies/finance.cedar")
 	commit := w.commit(map[string]string{
 		"policypin.yaml":        strings.Replace(projectFile, "active: agents", "active: bots", 1),
-		"policy-sets/bots.yaml": set("bots", "ops"),
+		"policy-sets/bots.yaml": set("bots", "ops", "default-user-grants@3"),
 	})
 	_, err := w.publish(commit, publish.Options{Activate: true})
 	r := w.refused(err, publish.ProjectChange)

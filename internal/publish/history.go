@@ -30,6 +30,10 @@ type history struct {
 	problems diag.List // warnings of the commit's files
 	kinship  map[[2]gitstore.Hash]bool
 	used     map[string][]use // by policy name, see uses
+	// own is what the commit's project file says about gates by words. The tree
+	// has the stricter of that and of what the last pin's says.
+	own    map[string]string
+	closed []closing
 }
 
 // A use is an entry by source, with the schema of its set.
@@ -76,6 +80,9 @@ type setHistory struct {
 	// base is the newest pin with another digest, or nil. It doesn't change
 	// when a run is resumed after its pin, so a plan's digest rests on it.
 	base *gitstore.Pin
+	// before is the project at the commit of the newest pin, where a gate needs it
+	// and it can be read.
+	before *manifest.Tree
 	// superseded says why a newer commit goes before this one, or is "".
 	superseded string
 	pinnedIDs  map[string]string // see pinnedID
@@ -98,6 +105,7 @@ func loadCommit(ctx context.Context, src Source, opts Options) (*history, error)
 		return nil, err
 	}
 	h := &history{src: src, opts: opts, tree: tree, problems: problems}
+	h.own = map[string]string{gateWidened: tree.Project.Gates.Widened, gateUncovered: tree.Project.Gates.Uncovered}
 	target, ok := tree.Project.Target(src.Target)
 	if !ok {
 		return nil, &UnknownTargetError{Name: src.Target, Project: tree.Project}

@@ -197,7 +197,10 @@ func (h *history) judgeBy(ctx context.Context, pin *gitstore.Pin) error {
 	if old == nil {
 		return nil
 	}
-	h.tree.Project.Gates.MaxRemovedEntries = stricter(h.tree.Project.Gates.MaxRemovedEntries, old.Gates.MaxRemovedEntries)
+	gates := &h.tree.Project.Gates
+	gates.MaxRemovedEntries = stricter(gates.MaxRemovedEntries, old.Gates.MaxRemovedEntries)
+	gates.Widened = stricterWord(gates.Widened, old.Gates.Widened)
+	gates.Uncovered = stricterWord(gates.Uncovered, old.Gates.Uncovered)
 	was, ok := old.Target(pin.Record.Target) // it may have been renamed
 	if !ok {
 		return nil

@@ -5,8 +5,9 @@ import (
 	"fmt"
 )
 
-// PrepareOffline makes the plan from the repository and its pins alone. Gates
-// and guards that need the zone are not checked; the notes say so.
+// PrepareOffline makes the plan from the repository and its pins alone. Guards
+// that need the zone are not checked, which the notes say; gates that need it
+// say so themselves.
 func PrepareOffline(ctx context.Context, src Source, opts Options) (*Plan, error) {
 	h, err := loadCommit(ctx, src, opts)
 	if err != nil {
@@ -18,11 +19,14 @@ func PrepareOffline(ctx context.Context, src Source, opts Options) (*Plan, error
 	if err := h.judge(ctx); err != nil {
 		return nil, err
 	}
+	if err := h.readBefore(ctx); err != nil {
+		return nil, err
+	}
 	p := &Plan{
 		Schema: 1, Format: PlanFormat, Offline: true,
 		Target: h.target.Name, ZoneID: h.target.ZoneID,
 		Commit: src.Commit, Branch: h.branch, Tip: h.tip,
-		Sets: []SetPlan{}, Steps: []Step{}, Refusals: append(Refusals{}, h.refusals...),
+		Sets: []SetPlan{}, Gates: []GateResult{}, Steps: []Step{}, Refusals: append(Refusals{}, h.refusals...),
 		Notes: append([]string{"offline: the zone was not asked, so its state and the gates that need it are not checked"}, h.notes...),
 	}
 	for _, s := range h.sets {
@@ -47,12 +51,17 @@ func PrepareOffline(ctx context.Context, src Source, opts Options) (*Plan, error
 		}
 		if sp.Action == Create || sp.Action == Update {
 			sp.Version = sp.Pinned + 1 // as far as the pins know
+			h.gatesOffline(p, s)
 			p.Steps = append(p.Steps,
 				Step{Kind: PublishSet, Set: sp.Name, Text: fmt.Sprintf("create version %d of policy set %s", sp.Version, sp.Name)},
 				Step{Kind: PinVersion, Set: sp.Name, Text: fmt.Sprintf("pin the version of policy set %s", sp.Name)})
 		}
 		p.Sets = append(p.Sets, sp)
 	}
+	if err := h.labels(p); err != nil {
+		return nil, err
+	}
+	h.ask(ctx, p)
 	if len(p.Refusals) > 0 {
 		return p, p.Refusals
 	}

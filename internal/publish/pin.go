@@ -128,7 +128,7 @@ func (r *run) record(w *setWork) gitstore.Record {
 		VersionID: v.ID, Version: v.Version, SchemaVersion: v.SchemaVersion, ManifestSHA: v.ManifestSHA,
 		CreatedAt: v.CreatedAt, CreatedBy: v.CreatedBy,
 		SetDigest: w.past.digest.String(), DigestFormat: cedar.DigestFormat,
-		Attestation: v.Attestation, Approvals: r.opts.approvals(), Entries: []gitstore.RecordEntry{},
+		Attestation: v.Attestation, Approvals: r.approvalsOf(r.plan, w.name()), Entries: []gitstore.RecordEntry{},
 	}
 	if len(rec.Attestation) == 0 {
 		rec.Attestation = json.RawMessage("null")

@@ -34,6 +34,7 @@ type Plan struct {
 	Tip      gitstore.Hash `json:"tip"`
 	Sets     []SetPlan     `json:"sets"`     // sorted by name
 	Activate *Activation   `json:"activate"` // null without --activate
+	Gates    []GateResult  `json:"gates"`    // in the order of sets
 	Steps    []Step        `json:"steps"`
 	Notes    []string      `json:"notes"`
 	Refusals Refusals      `json:"refusals"`

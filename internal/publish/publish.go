@@ -48,8 +48,12 @@ type Options struct {
 	// ReplaceActive is the id of the foreign version that an activation may
 	// replace.
 	ReplaceActive string
-	// Approvals pass gates; they are recorded in the pins.
+	// Approvals pass gates. Those that were needed are recorded in the pins.
 	Approvals []gitstore.Approval
+	// Ask looks elsewhere for approvals of the gates that a plan finds closed; nil
+	// doesn't. Whatever it returns for another gate is ignored. Its error doesn't
+	// end the run: it says why something is no approval, beside the refusal.
+	Ask func(context.Context, *Plan) ([]gitstore.Approval, error)
 	// Expected is the plan that was approved, or nil. Publishing anything else
 	// is refused.
 	Expected *Plan
@@ -117,7 +121,7 @@ const (
 	Unreachable   = "unreachable"    // the commit is not on the target's branch
 	Diverged      = "diverged"       // the commit does not descend from the last pin
 	StalePlan     = "stale-plan"     // the approved plan is not what would happen
-	Gate          = "gate"           // a gate of the project file
+	Gate          = "gate"           // a gate
 	ProjectChange = "project-change" // the project file's guards changed
 	Foreign       = "foreign"        // an object in the zone that no pin knows
 	Platform      = "platform-owned" // an object that Keycard manages
@@ -128,16 +132,13 @@ const (
 	NoTarget      = "no-target"      // nothing that could be activated
 )
 
-// Gates are the names that an approval can pass.
-var Gates = []string{gateRemoved}
-
-const gateRemoved = "max_removed_entries"
-
 // A Refusal is a guard's no, with the way out. It maps to exit status 5.
 type Refusal struct {
 	Code    string `json:"code"`
 	Set     string `json:"set"`    // the policy set, or ""
 	Policy  string `json:"policy"` // the policy, or ""
+	Gate    string `json:"gate"`   // the gate, or ""
+	Label   string `json:"label"`  // the label of a pull request that approves it, or ""
 	Message string `json:"message"`
 	Hint    string `json:"hint"` // what to do about it, or ""
 }

@@ -157,7 +157,7 @@ func TestRepinAfterARename(t *testing.T) {
 func TestRepinWithoutItsApprovals(t *testing.T) {
 	w := newWorld(t)
 	one := w.commit(w.project())
-	first := w.mustPublish(one, publish.Options{Approvals: []gitstore.Approval{{Gate: "widened", Reason: "meant", Source: "flag"}}})
+	first := w.mustPublish(one, publish.Options{NewBase: "meant"})
 	lost := w.readPin(first.Tag)
 	w.lose(first.Tag)
 	if _, err := w.repin(one, "agents", 0, publish.Options{}); err != nil {

@@ -43,11 +43,19 @@ func prepare(ctx context.Context, r *keycard.Reader, h *history) (*Plan, *work, 
 	if err := h.judge(ctx); err != nil {
 		return nil, nil, err
 	}
+	if err := h.readBefore(ctx); err != nil {
+		return nil, nil, err
+	}
 	z, err := readZone(ctx, r, h)
 	if err != nil {
 		return nil, nil, err
 	}
-	return compute(h, z)
+	plan, work, err := compute(h, z)
+	if err != nil {
+		return nil, nil, err
+	}
+	h.ask(ctx, plan)
+	return plan, work, nil
 }
 
 // ours tells whether replacing an active version needs no further word: nothing

@@ -48,19 +48,31 @@ func (c *computer) entries(w *setWork) []EntryPlan {
 }
 
 // gateRemoved holds a set to the largest number of entries that may go at once.
-func (c *computer) gateRemoved(w *setWork, entries []EntryPlan) {
-	limit := c.h.tree.Project.Gates.MaxRemovedEntries
+func (h *history) gateRemoved(p *Plan, set string, entries []EntryPlan) {
+	limit := h.tree.Project.Gates.MaxRemovedEntries
+	if limit == nil {
+		return
+	}
 	n := 0
 	for _, e := range entries {
 		if e.Change == manifest.Removed {
 			n++
 		}
 	}
-	if limit == nil || n <= *limit || c.h.opts.approved(gateRemoved) {
+	reason := fmt.Sprintf("%s removed, the gate allows %d", counted(n, "entry is", "entries are"), *limit)
+	if n > *limit {
+		h.hold(p, gateRemoved, wordApprove, set, reason)
 		return
 	}
-	c.refuse(Gate, w.name(), "", "if that is meant, say so with --approve max_removed_entries=REASON",
-		"policy set %s: %d entries are removed, the gate allows %d", w.name(), n, *limit)
+	p.gate(gateRemoved, set, GatePassed, "%s", reason)
+}
+
+// counted is a number with its noun.
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // activation plans which set will decide.

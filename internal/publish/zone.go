@@ -16,6 +16,8 @@ func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 // follows from it is decided in compute.
 type zoneState struct {
 	active *keycard.PolicySet // the set that decides, or nil
+	// live is what the active version holds, where a gate needs it.
+	live *liveVersion
 	// activeElsewhere: another project of the repository declares that set.
 	activeElsewhere bool
 	schemas         map[string]*keycard.SchemaVersion
@@ -99,7 +101,10 @@ func readZone(ctx context.Context, r *keycard.Reader, h *history) (*zoneState, e
 	if err := zr.readPolicies(ctx); err != nil {
 		return nil, err
 	}
-	return z, zr.readReferences(ctx)
+	if err := zr.readReferences(ctx); err != nil {
+		return nil, err
+	}
+	return z, zr.readActive(ctx)
 }
 
 // activeSet is the policy set that decides requests in the zone, or nil.

@@ -17,7 +17,7 @@ func PlanJSON(w io.Writer, plan *publish.Plan) error {
 	for i := range doc.Sets {
 		doc.Sets[i].Entries = list(doc.Sets[i].Entries)
 	}
-	doc.Steps, doc.Notes, doc.Refusals = list(doc.Steps), list(doc.Notes), list(doc.Refusals)
+	doc.Gates, doc.Steps, doc.Notes, doc.Refusals = list(doc.Gates), list(doc.Steps), list(doc.Notes), list(doc.Refusals)
 	return JSON(w, &doc)
 }
 
@@ -73,6 +73,13 @@ func PlanText(w io.Writer, style Style, plan *publish.Plan) error {
 	} else {
 		p.line("")
 		p.line("nothing to do")
+	}
+	if gates := Gates(plan); len(gates) > 0 {
+		p.line("")
+		p.line("gates")
+		for _, g := range gates {
+			p.line("  %s", g)
+		}
 	}
 	for _, n := range plan.Notes {
 		p.line("%s %s", style.Hint("note:"), Clean(n))

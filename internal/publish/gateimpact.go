@@ -1,0 +1,289 @@
+package publish
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/policypin/policypin/gitstore"
+	"github.com/policypin/policypin/internal/cedar"
+	"github.com/policypin/policypin/internal/impact"
+	"github.com/policypin/policypin/internal/keycard"
+	"github.com/policypin/policypin/manifest"
+)
+
+// readBefore reads the projects that were pinned last, of which the gates say
+// where a policy stood. What those policies were is the zone's to say.
+func (h *history) readBefore(ctx context.Context) error {
+	if !h.gated() {
+		return nil
+	}
+	type place struct {
+		commit gitstore.Hash
+		dir    string
+	}
+	trees := map[place]*manifest.Tree{}
+	for _, s := range h.sets {
+		if s.pin == nil || s.same || s.superseded != "" {
+			continue
+		}
+		at := place{s.pin.Commit, s.pin.Record.Project}
+		if _, known := trees[at]; !known {
+			tree, err := h.treeOf(ctx, at.commit, at.dir)
+			if err != nil {
+				return err
+			}
+			trees[at] = tree
+		}
+		s.before = trees[at]
+	}
+	return nil
+}
+
+// A contrast is one set in two states.
+type contrast struct {
+	set      string
+	from, to *manifest.Tree // with that set alone, under its new name; from may be nil
+	texts    impact.Options
+	what     string // the older state in words
+}
+
+// alone is a tree with one set, under a name.
+func alone(tree *manifest.Tree, set *manifest.Set, name string) *manifest.Tree {
+	one, only := *tree, *set
+	only.Name, only.Was = name, ""
+	one.Sets = []*manifest.Set{&only}
+	return &one
+}
+
+// gateImpact holds a set to the gates about decisions.
+func (c *computer) gateImpact(w *setWork) {
+	if !c.h.gated() || !w.resolved() {
+		return
+	}
+	now := c.now(w)
+	c.before(w, now)
+	c.h.gateWidened(c.plan, now, now.compare())
+}
+
+// compare finds the decisions that change.
+func (n *contrast) compare() impact.Report {
+	n.texts.Sets = []string{n.set}
+	return impact.Compare(n.from, n.to, n.texts)
+}
+
+// now is a set as it will be in the zone: sources from the commit, other policies
+// and the schema from the zone. A schema in the repository could hide requests
+// that the zone knows.
+func (c *computer) now(w *setWork) *contrast {
+	name, decl := w.name(), w.past.decl
+	n := &contrast{set: name, to: alone(c.h.tree, decl, name), texts: impact.Options{To: map[impact.Entry][]*cedar.Policy{}}}
+	n.to.Schemas = map[string]*cedar.Schema{}
+	if schema := c.schema(decl.SchemaVersion); schema != nil {
+		n.to.Schemas[decl.SchemaVersion] = schema
+	}
+	for _, want := range w.wants {
+		if want.fixed != nil {
+			label := want.decl.Label()
+			n.texts.To[impact.Entry{Set: name, Policy: label}] = c.stored(label, want.fixed)
+		}
+	}
+	return n
+}
+
+// before sets the older state: what the pinned version holds in the zone, and
+// without a pin what decides there now.
+func (c *computer) before(w *setWork, n *contrast) {
+	var schema string
+	var held []*keycard.PolicyVersion
+	switch st := w.state; {
+	case st.pinned != nil:
+		schema, held, n.what = st.pinned.SchemaVersion, st.base, w.past.pin.Name
+	case w.past.decl.TargetType == "zone" && c.z.live != nil:
+		schema, held = c.z.live.schema, c.z.live.policies
+		n.what = fmt.Sprintf("v%d of %s, which is active", c.z.active.ActiveVersion, c.z.active.Name)
+	case w.past.decl.TargetType != "zone" && st.adoption != nil:
+		schema, held, n.what = st.adoption.SchemaVersion, st.base, fmt.Sprintf("v%d, which the zone has", st.adoption.Version)
+	default:
+		n.what = "nothing, since the zone has no version to compare with"
+		return
+	}
+	set := &manifest.Set{Name: n.set, File: "zone " + c.h.target.Name, SchemaVersion: schema, TargetType: w.past.decl.TargetType}
+	n.from = &manifest.Tree{Sets: []*manifest.Set{set}, Schemas: map[string]*cedar.Schema{}}
+	if s, ok := n.to.Schemas[schema]; ok {
+		n.from.Schemas[schema] = s
+	}
+	n.texts.From = map[impact.Entry][]*cedar.Policy{}
+	sources := c.sources(w)
+	taken := map[string]bool{}
+	for _, v := range held {
+		label := cmp.Or(c.z.names[v.PolicyID], v.PolicyID)
+		if taken[label] {
+			label = v.ID
+		}
+		taken[label] = true
+		set.Entries = append(set.Entries, manifest.Entry{Policy: label, PolicyID: v.PolicyID, VersionID: v.ID})
+		texts := c.stored(label, v)
+		// Of equal texts the repository's is taken, since it has a line in a file.
+		for _, p := range sources[v.PolicyID] {
+			if p.Same(v.CedarRaw) {
+				texts = []*cedar.Policy{p}
+				break
+			}
+		}
+		n.texts.From[impact.Entry{Set: n.set, Policy: label}] = texts
+	}
+}
+
+// sources are the sources of the commit, and those of the last pin's, by the ids
+// of their policies.
+func (c *computer) sources(w *setWork) map[string][]*cedar.Policy {
+	list := map[string][]*cedar.Policy{}
+	for _, want := range w.wants {
+		if want.made != nil && want.made.policy.id != "" {
+			list[want.made.policy.id] = append(list[want.made.policy.id], want.made.source)
+		}
+	}
+	if w.past.pin == nil || w.past.before == nil {
+		return list
+	}
+	rec := w.past.pin.Record
+	set, ok := w.past.before.Set(rec.PolicySet)
+	if !ok {
+		return list
+	}
+	ids := map[string]string{}
+	for _, e := range rec.Entries {
+		ids[e.Policy] = e.PolicyID
+	}
+	for _, e := range set.Entries {
+		if p, id := w.past.before.Sources[e.Source], ids[e.Policy]; p != nil && id != "" {
+			list[id] = append(list[id], p)
+		}
+	}
+	return list
+}
+
+// stored is the text of a policy version, or nil if it can't be read here. One
+// version is parsed once.
+func (c *computer) stored(label string, v *keycard.PolicyVersion) []*cedar.Policy {
+	if known, ok := c.parsed[v.ID]; ok {
+		return known
+	}
+	file := fmt.Sprintf("%s v%d in %s", label, v.Version, c.h.target.Name)
+	policies, _ := cedar.ParseSet(file, []byte(v.CedarRaw)) // none if there is a problem
+	c.parsed[v.ID] = policies
+	return policies
+}
+
+// schema is the zone's schema, or nil if it can't be read here.
+func (c *computer) schema(version string) *cedar.Schema {
+	if known, ok := c.schemas[version]; ok {
+		return known
+	}
+	var schema *cedar.Schema
+	if s := c.z.schemas[version]; s != nil {
+		schema, _ = cedar.ParseSchema("schema "+version+" of "+c.h.target.Name, []byte(s.CedarSchema)) // none if there is a problem
+	}
+	c.schemas[version] = schema
+	return schema
+}
+
+// gateWidened holds a set to the gates widened and uncovered. Without a witness
+// nothing is said to be not widened unless every request is covered.
+func (h *history) gateWidened(p *Plan, n *contrast, report impact.Report) {
+	gates := h.tree.Project.Gates
+	var open []impact.Uncovered
+	for _, s := range report.Sets {
+		open = append(open, s.Uncovered...)
+	}
+	if gates.Widened != wordAllow {
+		switch {
+		case report.Count(impact.Widened) > 0:
+			h.holdWidened(p, n, report)
+		case len(open) > 0:
+			p.gate(gateWidened, n.set, GateNotChecked, "compared with %s, no request was found that is newly allowed, but not all are covered", n.what)
+		default:
+			p.gate(gateWidened, n.set, GatePassed, "compared with %s, no request is newly allowed", n.what)
+		}
+	}
+	if gates.Uncovered != wordAllow {
+		if len(open) > 0 {
+			h.hold(p, gateUncovered, gates.Uncovered, n.set, fmt.Sprintf("compared with %s, it isn't known whether more is allowed: %s", n.what, reasons(open)))
+		} else {
+			p.gate(gateUncovered, n.set, GatePassed, "compared with %s, every request is covered", n.what)
+		}
+	}
+}
+
+func (h *history) holdWidened(p *Plan, n *contrast, report impact.Report) {
+	h.hold(p, gateWidened, h.tree.Project.Gates.Widened, n.set, fmt.Sprintf("compared with %s, %s now allowed, such as %s",
+		n.what, counted(report.Count(impact.Widened), "request that was tried is", "requests that were tried are"), witness(report)))
+}
+
+// maxWitness bounds the request in a message: an id can have any length.
+const maxWitness = 400
+
+// witness is the first request that is newly allowed, with the policies of both
+// sides.
+func witness(report impact.Report) string {
+	for _, s := range report.Sets {
+		for _, f := range s.Findings {
+			if f.Kind != impact.Widened || len(f.Examples) == 0 {
+				continue
+			}
+			e := f.Examples[0]
+			text := clip(e.Text, maxWitness)
+			if len(e.To.Determining) > 0 {
+				text += ", by " + refs(e.To.Determining)
+			}
+			if len(e.From.Determining) > 0 {
+				text += ", which was denied by " + refs(e.From.Determining)
+			}
+			return text
+		}
+	}
+	return ""
+}
+
+// few is how many policies or reasons a message names.
+const few = 3
+
+func refs(list []impact.Ref) string {
+	return some(list, func(r impact.Ref) string {
+		if r.Line == 0 {
+			return r.Policy
+		}
+		return fmt.Sprintf("%s (%s)", r.Policy, r.Position)
+	})
+}
+
+func reasons(list []impact.Uncovered) string {
+	return some(list, func(u impact.Uncovered) string {
+		if u.File == "" {
+			return u.Reason
+		}
+		return fmt.Sprintf("%s: %s", u.Position, u.Reason)
+	})
+}
+
+// some names the first few of a list.
+func some[T any](list []T, text func(T) string) string {
+	words := make([]string, 0, few)
+	for _, one := range list[:min(few, len(list))] {
+		words = append(words, clip(text(one), maxWitness))
+	}
+	if more := len(list) - few; more > 0 {
+		words = append(words, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(slices.Compact(words), "; ")
+}
+
+func clip(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[:n], "") + "…"
+}

@@ -1,0 +1,202 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/policypin/policypin/gitstore"
+	"github.com/policypin/policypin/internal/jcs"
+)
+
+// Gates are the names that an approval can pass.
+var Gates = []string{gateRemoved, gateWidened, gateUncovered, gatePlatform}
+
+const (
+	gateRemoved   = "max_removed_entries"
+	gateWidened   = "widened"
+	gateUncovered = "uncovered"
+	gatePlatform  = "platform_policies"
+)
+
+// What a project file says about a gate.
+const (
+	wordAllow   = "allow"
+	wordApprove = "approve"
+	wordRefuse  = "refuse"
+)
+
+// States of a gate.
+const (
+	GatePassed   = "passed"
+	GateApproved = "approved" // it would have refused, and somebody gave a reason
+	GateRefused  = "refused"
+	// GateNotChecked: what it takes to say isn't known. It doesn't refuse.
+	GateNotChecked = "not-checked"
+)
+
+// A GateResult is what a gate says about one policy set. A gate that allows
+// everything says nothing.
+type GateResult struct {
+	Gate   string `json:"gate"`
+	Set    string `json:"set"`
+	State  string `json:"state"`
+	Reason string `json:"reason"`
+	// Label is the label of a pull request that approves it, or "" where nothing
+	// can or has to be approved. See [Plan.ApprovalLabel].
+	Label string `json:"label"`
+}
+
+// A closing is a gate that closed for a set and can be approved.
+type closing struct{ gate, set string }
+
+// hold is a gate that closes. The word is the project file's.
+func (h *history) hold(p *Plan, gate, word, set, reason string) {
+	g := GateResult{Gate: gate, Set: set, State: GateRefused, Reason: reason}
+	if word == wordApprove {
+		h.closed = append(h.closed, closing{gate, set})
+	}
+	refusal := &Refusal{Code: Gate, Set: set, Gate: gate, Message: fmt.Sprintf("policy set %s: %s", set, reason)}
+	switch {
+	case word == wordApprove && h.opts.approved(gate):
+		g.State = GateApproved
+	case word == wordApprove:
+		refusal.Hint = fmt.Sprintf("if that is meant, say so with --approve %s=REASON", gate)
+	case h.own[gate] != wordRefuse:
+		refusal.Hint = fmt.Sprintf("the project file of the last pin refuses it; --accept-project-change REASON goes by that of this commit, which says %s", h.own[gate])
+	default:
+		refusal.Hint = fmt.Sprintf("the project file refuses it: gates.%s; an approval doesn't change that", gate)
+	}
+	p.Gates = append(p.Gates, g)
+	if g.State == GateRefused {
+		p.Refusals = append(p.Refusals, refusal)
+	}
+}
+
+func (p *Plan) gate(gate, set, state, format string, args ...any) {
+	p.Gates = append(p.Gates, GateResult{Gate: gate, Set: set, State: state, Reason: fmt.Sprintf(format, args...)})
+}
+
+// labelID is what a label's digest is taken over: the content that a gate
+// closed for. Another push to the pull request is other content, which the label
+// doesn't approve.
+type labelID struct {
+	Gate   string       `json:"gate"`
+	Target string       `json:"target"`
+	Sets   []labelSetID `json:"sets"`
+}
+
+type labelSetID struct {
+	Name      string `json:"name"`
+	SetDigest string `json:"set_digest"`
+}
+
+// labelDigits is how much of the digest a label has: GitHub takes names of up to
+// 50 characters, and the longest gate's comes to 42.
+const labelDigits = 12
+
+// LabelPrefix begins the labels that approve.
+const LabelPrefix = "policypin/"
+
+// label computes the label of a gate, or "" if it needs no approval.
+func (h *history) label(p *Plan, gate string) (string, error) {
+	id := labelID{Gate: gate, Target: p.Target}
+	for _, s := range p.Sets { // in their order, by name
+		if slices.Contains(h.closed, closing{gate, s.Name}) {
+			id.Sets = append(id.Sets, labelSetID{s.Name, s.SetDigest})
+		}
+	}
+	if len(id.Sets) == 0 {
+		return "", nil
+	}
+	d, err := jcs.Sum(id)
+	if err != nil {
+		return "", fmt.Errorf("digesting what gate %s closed for: %w", gate, err)
+	}
+	return LabelPrefix + gate + "@" + d.String()[:labelDigits], nil
+}
+
+// labels puts the labels into the plan, once all gates have spoken.
+func (h *history) labels(p *Plan) error {
+	for _, gate := range Gates {
+		label, err := h.label(p, gate)
+		if err != nil {
+			return err
+		}
+		for i := range p.Gates {
+			if g := &p.Gates[i]; slices.Contains(h.closed, closing{gate, g.Set}) && g.Gate == gate {
+				g.Label = label
+			}
+		}
+		for _, r := range p.Refusals {
+			if r.Gate == gate && slices.Contains(h.closed, closing{gate, r.Set}) {
+				r.Label = label
+			}
+		}
+	}
+	return nil
+}
+
+// ApprovalLabel is the label that approves a gate for exactly the content that
+// it closed for, or "" if it needs no approval or takes none.
+func (p *Plan) ApprovalLabel(gate string) string {
+	for _, g := range p.Gates {
+		if g.Gate == gate && g.Label != "" {
+			return g.Label
+		}
+	}
+	return ""
+}
+
+// pass takes approvals that came after the plan was made.
+func (h *history) pass(p *Plan, approvals []gitstore.Approval) {
+	for _, a := range approvals {
+		if p.ApprovalLabel(a.Gate) == "" {
+			continue // nobody asked
+		}
+		h.opts.Approvals = append(h.opts.Approvals, a)
+		for i := range p.Gates {
+			if g := &p.Gates[i]; g.Gate == a.Gate && g.Label != "" {
+				g.State = GateApproved
+			}
+		}
+		p.Refusals = slices.DeleteFunc(p.Refusals, func(r *Refusal) bool { return r.Label != "" && r.Gate == a.Gate })
+	}
+}
+
+// ask looks for approvals of the gates that are still closed.
+func (h *history) ask(ctx context.Context, p *Plan) {
+	closed := func(r *Refusal) bool { return r.Label != "" }
+	if h.opts.Ask == nil || !slices.ContainsFunc(p.Refusals, closed) {
+		return
+	}
+	approvals, err := h.opts.Ask(ctx, p)
+	h.pass(p, approvals)
+	if err == nil {
+		return
+	}
+	for _, r := range p.Refusals {
+		if closed(r) {
+			r.Hint += fmt.Sprintf("; %v", err)
+		}
+	}
+}
+
+// approvalsOf are the reasons that belong into the pin of a set: those that one
+// of its gates needed, and those of guards that aren't about one set.
+func (h *history) approvalsOf(p *Plan, set string) []gitstore.Approval {
+	return slices.DeleteFunc(h.opts.approvals(), func(a gitstore.Approval) bool {
+		return slices.Contains(Gates, a.Gate) && !slices.ContainsFunc(p.Gates, func(g GateResult) bool {
+			return g.Gate == a.Gate && g.Set == set && g.State == GateApproved
+		})
+	})
+}
+
+// stricterWord is the stricter of what two project files say about a gate.
+func stricterWord(a, b string) string {
+	order := []string{wordAllow, wordApprove, wordRefuse}
+	if slices.Index(order, b) > slices.Index(order, a) {
+		return b
+	}
+	return a
+}
