@@ -13,7 +13,7 @@ import (
 
 // namesKnown tells whether each entity and each type that a policy names is in
 // the schema. The engine doesn't look at the ids of enums, nor at the type after
-// "is" in a condition.
+// "is" in a condition. It takes a decimal with a plus sign, too.
 func (s *Schema) namesKnown(tree *ast.Policy) bool {
 	for _, scope := range []ast.IsScopeNode{tree.Principal, tree.Action, tree.Resource} {
 		switch n := scope.(type) {
@@ -26,7 +26,7 @@ func (s *Schema) namesKnown(tree *ast.Policy) bool {
 				return false
 			}
 		case ast.ScopeTypeInSet:
-			if !allOf(n.Entities, s.known) {
+			if !allOf(n.Entities, s.known) || otherType(n.Entities) > 0 {
 				return false
 			}
 		case ast.ScopeTypeIsIn:
@@ -49,6 +49,8 @@ func (s *Schema) namesKnown(tree *ast.Policy) bool {
 				good = good && s.knownType(n.EntityType)
 			case ast.NodeTypeHas:
 				good = good && s.attributes[string(n.Value)]
+			case ast.NodeTypeExtensionCall:
+				good = good && !signed(n)
 			}
 			return good
 		})
@@ -58,6 +60,18 @@ func (s *Schema) namesKnown(tree *ast.Policy) bool {
 
 func allOf[T any](list []T, holds func(T) bool) bool {
 	return !slices.ContainsFunc(list, func(v T) bool { return !holds(v) })
+}
+
+// otherType is the place of the first entity whose type isn't that of the one
+// before it, or 0: a set has elements of one type, which cedar-go doesn't ask of
+// the set of a scope.
+func otherType(entities []types.EntityUID) int {
+	for i := 1; i < len(entities); i++ {
+		if entities[i].Type != entities[i-1].Type {
+			return i
+		}
+	}
+	return 0
 }
 
 func (s *Schema) knownType(t types.EntityType) bool {
@@ -113,6 +127,10 @@ func (c *check) scopeNames() {
 			for k, uid := range n.Entities {
 				c.checkEntity(uid, at(k), i == 1)
 			}
+			if k := otherType(n.Entities); k > 0 && allOf(n.Entities, c.schema.known) {
+				c.add(at(k), "cedar-type", fmt.Sprintf("the types %s and %s are not compatible", n.Entities[k-1].Type, n.Entities[k].Type),
+					"name actions of one namespace")
+			}
 		case ast.ScopeTypeIs:
 			c.checkType(n.Type, at(0))
 		case ast.ScopeTypeIsIn:
@@ -134,6 +152,10 @@ func (c *check) walkNames(n ast.IsNode, at *span) {
 		c.checkType(n.EntityType, at.at)
 	case ast.NodeTypeHas:
 		c.checkHas(n, at.at)
+	case ast.NodeTypeExtensionCall:
+		if signed(n) {
+			c.add(at.kid(0).start, "cedar-extension", "a decimal has no plus sign", "leave it out")
+		}
 	}
 	for i, kid := range children(n) {
 		if i < len(at.kids) {
@@ -271,7 +293,7 @@ func (s *Schema) recordOf(base ast.IsNode, owner string) resolved.RecordType {
 
 // index collects the names that are looked up for each policy.
 func (s *Schema) index() {
-	s.actionTypes, s.attributes = map[types.EntityType]bool{}, map[string]bool{}
+	s.actionTypes, s.attributes, s.kinds = map[types.EntityType]bool{}, map[string]bool{}, map[string]uint{}
 	for uid, action := range s.resolved.Actions {
 		s.actionTypes[uid.Type] = true
 		if action.AppliesTo != nil {
@@ -294,6 +316,7 @@ func (s *Schema) collect(t resolved.IsType) {
 	case resolved.RecordType:
 		for name, a := range t {
 			s.attributes[string(name)] = true
+			s.kinds[string(name)] |= orderedType(a.Type)
 			s.collect(a.Type)
 		}
 	}

@@ -25,6 +25,7 @@ type Schema struct {
 
 	actionTypes map[types.EntityType]bool
 	attributes  map[string]bool // the names of all attributes, of whatever type
+	kinds       map[string]uint // for each name, which values with an order its attributes have
 	contexts    int             // how many actions have one
 
 	environments int // combinations of principal, action and resource types, at least 1

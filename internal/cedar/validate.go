@@ -14,8 +14,8 @@ import (
 // rule id, and a "did you mean" where a name is near. It is safe for concurrent
 // use.
 func (s *Schema) Validate(p *Policy) diag.List {
-	err := s.validator.Policy("", p.ast)
-	if err == nil && s.namesKnown(p.ast) {
+	read := s.read(p.ast)
+	if len(read.errs) == 0 && s.namesKnown(p.ast) {
 		return nil
 	}
 	// Only a policy with problems pays for the positions of its parts.
@@ -24,7 +24,13 @@ func (s *Schema) Validate(p *Policy) diag.List {
 		c.statement = statements[p.index]
 	}
 	c.names()
-	c.engine(flatten(err))
+	named := len(c.problems)
+	c.engine(read)
+	if read.hidden {
+		for i := range c.problems[named:] {
+			c.problems[named+i].Severity = diag.Warning
+		}
+	}
 	c.problems.Sort()
 	if len(c.problems) > maxProblems {
 		c.problems = c.problems[:maxProblems]
@@ -46,26 +52,36 @@ func (c *check) add(offset int, rule, message, fix string) {
 }
 
 // engine explains the validator's errors, which are texts without positions.
-func (c *check) engine(errs []error) {
+func (c *check) engine(read reading) {
 	handled := map[string]bool{}
 	var findings []finding
 	for i, condition := range c.policy.ast.Conditions {
-		if i >= len(c.statement.conditions) || len(errs) == 0 {
+		if i >= len(c.statement.conditions) || len(read.errs) == 0 {
 			break
 		}
 		l := locator{check: c}
-		messages := l.messages(nil, condition.Body)
-		l.descend(condition.Body, c.statement.conditions[i], nil, messages)
+		body, at := transform(condition.Body, c.statement.conditions[i], read.other)
+		messages := l.messages(nil, body)
+		l.descend(body, at, nil, messages)
 		for message := range messages {
 			handled[message] = true
 		}
 		findings = append(findings, l.found...)
 	}
+	type place struct {
+		offset  int
+		message string
+	}
+	seen := map[place]bool{}
 	for _, f := range mergeActions(findings) {
-		c.reword(f)
+		// An "is in" has its left side twice.
+		if at := (place{f.offset, f.message}); !seen[at] {
+			seen[at] = true
+			c.reword(f)
+		}
 	}
 	inapplicable := false
-	for _, err := range errs {
+	for _, err := range read.errs {
 		message := err.Error()
 		switch {
 		case handled[message], strings.HasPrefix(message, "unrecognized "):

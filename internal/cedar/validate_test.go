@@ -79,6 +79,14 @@ func TestValidateConditions(t *testing.T) {
 		{"branches of two types", `(if principal.admin then 1 else "a") == 1`, "1:2: error: the types Long and String are not compatible [cedar-type]"},
 		{"two errors in one line", `principal.nmae == "a" && principal.age == "b"`, "1:11: error: User has no attribute `nmae` [cedar-unknown-attribute] (did you mean `name`?)\n1:40: error: the types Long and String are not compatible [cedar-type]"},
 		{"characters, not bytes", `principal.name == "ééé" && principal.nmae == "ö"`, "1:38: error: User has no attribute `nmae` [cedar-unknown-attribute] (did you mean `name`?)"},
+		{"a date before a duration", `principal.admin && principal.seen < duration("1h")`, "1:35: error: the types datetime and duration are not compatible [cedar-type]"},
+		{"a number before a date", `1 < principal.seen || principal.seen <= principal.seen`, "1:3: error: the types Long and datetime are not compatible [cedar-type]"},
+		{"dates and durations, each in their order", `principal.seen < datetime("2026-01-01") && principal.seen.toTime() < duration("1h") && principal.age < 3`, ""},
+		{"a plus sign in a decimal", `decimal("1.0") == decimal("+1.0")`, "1:27: error: a decimal has no plus sign [cedar-extension] (leave it out)"},
+		{"a variable that is itself doesn't hide the other branch", `if principal == principal then true else principal.age`, "1:1: error: the types Bool and Long are not compatible [cedar-type]"},
+		{"a type in a group guards as a type does", `principal is Group in Group::"a" && principal.nmae == 1`, ""},
+		{"beside a type in a group, the place of an error", `principal is User in Group::"a" && principal.nmae == 1`, "1:46: error: User has no attribute `nmae` [cedar-unknown-attribute] (did you mean `name`?)"},
+		{"in a type in a group", `principal.manger is User in Group::"a"`, "1:11: error: User has no attribute `manger` [cedar-unknown-attribute] (did you mean `manager`?)"},
 		{"a narrowed type", `principal is User && principal.age > 3 && !(principal is Group)`, ""},
 	}
 	s := richSchema(t)
@@ -131,6 +139,38 @@ func TestWarningsAreNoErrors(t *testing.T) {
 	p := mustParse(t, "permit(principal is Doc, action, resource);")
 	if problems := richSchema(t).Validate(p); len(problems) != 1 || problems.Err() != nil {
 		t.Errorf("got %v", problems)
+	}
+}
+
+// The official engine stops at a condition that is never true, and so does the
+// service: what follows is no error, but worth a word.
+func TestConditionsBehindOneThatIsNeverTrue(t *testing.T) {
+	s := richSchema(t)
+	got := s.Validate(mustParse(t, "permit(principal, action, resource)\nwhen { false }\nunless { principal.nmae == 1 };"))
+	const want = "a.cedar:3:20: warning: User has no attribute `nmae` [cedar-unknown-attribute] (did you mean `name`?)"
+	if got.Error() != want {
+		t.Errorf("\n got %s\nwant %s", got, want)
+	}
+	got = s.Validate(mustParse(t, "permit(principal, action, resource)\nwhen { principal.nmae == 1 }\nwhen { false };"))
+	if got.Errors() != 1 {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestActionsOfSeveralNamespaces(t *testing.T) {
+	s, problems := ParseSchema("s", []byte(`
+entity U; action a appliesTo { principal: [U], resource: [U] };
+namespace N { action b appliesTo { principal: [U], resource: [U] }; }`))
+	if s == nil {
+		t.Fatal(problems)
+	}
+	got := s.Validate(mustParse(t, `permit(principal, action in [Action::"a", N::Action::"b"], resource);`)).Error()
+	const want = "a.cedar:1:43: error: the types Action and N::Action are not compatible [cedar-type] (name actions of one namespace)"
+	if got != want {
+		t.Errorf("\n got %s\nwant %s", got, want)
+	}
+	if got := s.Validate(mustParse(t, `permit(principal, action in [Action::"a", Action::"a"], resource);`)); len(got) > 0 {
+		t.Errorf("got %s", got)
 	}
 }
 
