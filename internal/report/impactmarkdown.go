@@ -80,10 +80,18 @@ func (m *markdown) found(title string, list []found, share int) *part {
 
 // finding is one cause with some of its witnesses.
 func (m *markdown) finding(f found, examples int) string {
-	text := fmt.Sprintf("%s: %s by %s, %d of %s tried\n\n", m.id(f.set.Set), plain(string(f.Kind)), m.refs(f.Cause, nil),
+	text := fmt.Sprintf("%s: %s by %s, %d of %s tried", m.id(f.set.Set), plain(string(f.Kind)), m.refs(f.Cause, nil),
 		f.Count, plural(f.set.Requests, "request", "requests"))
+	if f.Given > 0 {
+		text += fmt.Sprintf(", %d of them from tests and logs", f.Given)
+	}
+	text += "\n\n"
 	for _, e := range f.Examples[:min(examples, len(f.Examples))] {
-		text += "- " + m.request(e) + ": was " + m.decided(e.From, f.Cause) + ", is " + m.decided(e.To, f.Cause) + "\n"
+		text += "- " + m.request(e)
+		if e.At.File != "" {
+			text += " (" + m.id(fmt.Sprintf("%s:%d", e.At.File, e.At.Line)) + ")"
+		}
+		text += ": was " + m.decided(e.From, f.Cause) + ", is " + m.decided(e.To, f.Cause) + "\n"
 	}
 	if examples > 0 && len(f.Examples) > 0 {
 		text += "\n"
@@ -155,6 +163,43 @@ func (m *markdown) refs(list, known []impact.Ref) string {
 		return "no policy"
 	}
 	return strings.Join(words, ", ")
+}
+
+// failing are changed policies that can't be evaluated for some requests. They
+// count for nothing there, so that a forbid among them doesn't forbid.
+func (m *markdown) failing() *part {
+	var list []impact.Failing
+	if m.Impact != nil {
+		for _, s := range m.Impact.Sets {
+			list = append(list, s.Failing...)
+		}
+	}
+	return &part{
+		head: "#### Policies that can't be evaluated\n\n", n: len(list), tail: "\n", share: 8,
+		item: func(i, _ int) string {
+			f := list[i]
+			side := "after"
+			if f.From {
+				side = "before"
+			}
+			return fmt.Sprintf("- %s, %s the change, for %s: %s\n", m.refs([]impact.Ref{f.Ref}, nil), side,
+				plural(f.Count, "request", "requests"), m.prose(f.Message))
+		},
+		left: func(n int) string { return leftOut(n, "such policy", "such policies") },
+	}
+}
+
+// skipped are the requests that nobody decided, as notes.
+func (m *markdown) skipped() (notes []string) {
+	if m.Impact == nil {
+		return nil
+	}
+	for _, s := range m.Impact.Sets {
+		for _, one := range s.Skipped {
+			notes = append(notes, fmt.Sprintf("skipped %s, first at %s: %s", plural(one.Count, "request", "requests"), Clean(one.Position.String()), one.Reason))
+		}
+	}
+	return notes
 }
 
 // completeness says what the findings are worth.

@@ -63,9 +63,12 @@ func (g generator) impact(findings int) *impact.Report {
 	for range g.IntN(4) {
 		s := impact.SetReport{Set: g.text(), Kind: g.kind(), Requests: g.IntN(500)}
 		for range g.IntN(1 + findings) {
-			f := impact.Finding{Kind: kinds[g.IntN(4)], Cause: g.refs(8), Count: g.IntN(500)}
+			f := impact.Finding{Kind: kinds[g.IntN(4)], Cause: g.refs(8), Count: g.IntN(500), Given: g.IntN(2)}
 			for range g.IntN(4) {
 				e := impact.Example{Text: g.text(), Request: requestJSON(g.text()), Entities: entitiesJSON(g.text(), g.text()), From: g.verdict(), To: g.verdict()}
+				if g.IntN(2) == 0 {
+					e.At = diag.Position{File: g.text(), Line: 3}
+				}
 				switch g.IntN(20) {
 				case 0:
 					e.Request, e.Entities = json.RawMessage(g.text()), json.RawMessage(g.text()) // nothing of ours
@@ -75,6 +78,11 @@ func (g generator) impact(findings int) *impact.Report {
 				f.Examples = append(f.Examples, e)
 			}
 			s.Findings = append(s.Findings, f)
+		}
+		for range g.IntN(20) {
+			at := diag.Position{File: g.text(), Line: g.IntN(3)}
+			s.Failing = append(s.Failing, impact.Failing{Ref: impact.Ref{Policy: g.text(), From: g.IntN(2) == 0, Position: at}, Count: g.IntN(3), Message: g.text(), Text: g.text()})
+			s.Skipped = append(s.Skipped, impact.Skipped{Position: at, Reason: g.text(), Count: g.IntN(3)})
 		}
 		for range g.IntN(60) {
 			s.Uncovered = append(s.Uncovered, impact.Uncovered{Position: diag.Position{File: g.text(), Line: g.IntN(3)}, Reason: g.text()})
@@ -114,9 +122,11 @@ func impactOf(text string) *impact.Report {
 	ref := []impact.Ref{{Policy: text, Position: diag.Position{File: text, Line: 1}}}
 	verdict := impact.Verdict{Determining: append(ref, impact.Ref{Policy: text}), Errors: []cedar.EvaluationError{{Policy: text, Message: text}}}
 	s := impact.SetReport{Set: text, Requests: 3, Uncovered: []impact.Uncovered{{Position: diag.Position{File: text}, Reason: text}}}
+	s.Failing = []impact.Failing{{Ref: ref[0], Count: 1, Message: text, Text: text}}
+	s.Skipped = []impact.Skipped{{Position: ref[0].Position, Reason: text, Count: 1}}
 	for _, kind := range []impact.Kind{impact.Widened, impact.Narrowed, impact.Kind(text)} {
 		s.Findings = append(s.Findings, impact.Finding{Kind: kind, Cause: ref, Count: 1, Examples: []impact.Example{
-			{Text: text, Request: requestJSON(text), Entities: entitiesJSON(text), From: verdict, To: verdict},
+			{Text: text, At: ref[0].Position, Request: requestJSON(text), Entities: entitiesJSON(text), From: verdict, To: verdict},
 			{Text: text, Request: json.RawMessage(text), Entities: json.RawMessage(text), From: verdict, To: verdict},
 		}})
 	}

@@ -22,19 +22,19 @@ func Markdown(w io.Writer, c Comment, budget int) error {
 	}}
 	top := &part{fixed: Marker(c.Project) + "\n### " + m.verdict() + m.effects() + "\n\n"}
 	about := &part{fixed: m.about()}
-	sets, project, refusals, problems := m.setList(), m.projectFile(), m.refusals(), m.problems()
-	widened, otherwise, complete, tests, witnesses := m.widened(), m.otherwise(), m.completeness(), m.tests(), m.witnesses()
-	entries, diffs, steps, drift, notes := m.entries(), m.cedar(), m.steps(), m.drift(), m.notes()
+	sets, project, refusals, gates, problems := m.setList(), m.projectFile(), m.refusals(), m.gates(), m.problems()
+	widened, otherwise, failing, complete, witnesses := m.widened(), m.otherwise(), m.failing(), m.completeness(), m.witnesses()
+	tests, entries, diffs, steps, drift, notes := m.tests(), m.entries(), m.cedar(), m.steps(), m.drift(), m.notes()
 	foot, digests, end := &part{fixed: m.foot()}, m.digests(), &part{fixed: m.end()}
 
 	// What widens access stands right after the verdict, in both orders.
 	page := []*part{
-		top, widened, otherwise, complete, witnesses, project, about, sets, refusals, problems, tests, entries, diffs, steps, drift, notes,
-		foot, digests, end,
+		top, widened, otherwise, failing, complete, witnesses, project, about, sets, refusals, gates, problems, tests, entries,
+		diffs, steps, drift, notes, foot, digests, end,
 	}
 	importance := []*part{
-		top, about, foot, end, widened, project, refusals, problems, tests, complete, otherwise, sets, drift, entries, digests, notes,
-		diffs, witnesses, steps,
+		top, about, foot, end, widened, project, refusals, gates, problems, tests, complete, otherwise, failing, sets, drift, entries,
+		digests, notes, diffs, witnesses, steps,
 	}
 
 	elsewhere := ""

@@ -162,6 +162,12 @@ func (g generator) plan(entries int) *publish.Plan {
 		p.Notes = append(p.Notes, g.text())
 		p.Refusals = append(p.Refusals, &publish.Refusal{Message: g.text(), Hint: g.text()})
 	}
+	for range g.IntN(1 + g.IntN(60)) {
+		p.Gates = append(p.Gates, publish.GateResult{
+			Gate: g.text(), Set: g.text(), Reason: g.text(), Label: g.text(),
+			State: []string{publish.GatePassed, publish.GateRefused, publish.GateNotChecked, g.text()}[g.IntN(4)],
+		})
+	}
 	if g.IntN(2) == 0 {
 		p.Activate = &publish.Activation{Set: g.text(), ReplacesVersionID: g.text(), ReplacesSet: g.text(), Done: g.IntN(3) == 0}
 	}
@@ -374,6 +380,7 @@ func FuzzMarkdown(f *testing.F) {
 				Sets:     []publish.SetPlan{{Name: text, Action: publish.Superseded, Reason: text, SetDigest: text}},
 				Activate: &publish.Activation{Set: text, ReplacesVersionID: text, ReplacesSet: text},
 				Refusals: publish.Refusals{{Message: text, Hint: text}},
+				Gates:    []publish.GateResult{{Gate: text, Set: text, Reason: text, State: text, Label: text}},
 			},
 			Impact: impactOf(text), Tests: testsOf(text),
 		}

@@ -233,7 +233,7 @@ func (m *markdown) drift() *part {
 
 // notes are those of the run and of the plan.
 func (m *markdown) notes() *part {
-	list := m.Notes
+	list := append(slices.Clone(m.Notes), m.skipped()...)
 	if m.Plan != nil {
 		list = append(slices.Clone(list), m.Plan.Notes...)
 	}
