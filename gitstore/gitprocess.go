@@ -52,7 +52,7 @@ func (g gitProcess) run(stdin []byte, env []string, args ...string) ([]byte, err
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil && !errors.Is(err, exec.ErrNotFound) {
-		err = fmt.Errorf("git %s: %w: %s", args[0], err, clip(strings.TrimSpace(stderr.String())))
+		err = fmt.Errorf("git %s: %s (%w)", args[0], said(stderr.String()), err)
 	}
 	return out, err
 }

@@ -26,17 +26,17 @@ func runGPG(ctx context.Context, stdin []byte, args ...string) (out []byte, stat
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err = cmd.Output()
-	var words []string
+	var words strings.Builder
 	for line := range strings.Lines(stderr.String()) {
 		line = strings.TrimRight(line, "\r\n")
 		if s, ok := strings.CutPrefix(line, "[GNUPG:] "); ok {
 			status = append(status, s)
 		} else {
-			words = append(words, strings.TrimPrefix(line, "gpg: "))
+			words.WriteString(strings.TrimPrefix(line, "gpg: ") + "\n")
 		}
 	}
 	if err != nil && !isNotFound(err) {
-		err = fmt.Errorf("gpg: %w: %s", err, clip(strings.Join(words, "; ")))
+		err = fmt.Errorf("gpg: %s (%w)", said(words.String()), err)
 	}
 	return out, status, err
 }
@@ -46,15 +46,17 @@ func (r *Repo) gpgSigner(key string) (*Signer, error) {
 	if _, err := exec.LookPath("gpg"); err != nil {
 		return nil, fmt.Errorf("%w: pins would be signed with OpenPGP, and gpg is not installed; set gpg.format to ssh", ErrSigningKey)
 	}
+	whose := "user.signingKey is " + clip(key)
 	if key == "" {
 		ident, err := gitProcess{r.gitDir, r.root}.run(nil, nil, "var", "GIT_COMMITTER_IDENT")
 		if err != nil {
 			return nil, fmt.Errorf("%w: user.signingKey is not set: %w", ErrSigningKey, err)
 		}
 		key = string(ident[:bytes.LastIndexByte(ident, '>')+1])
+		whose = "user.signingKey is not set, so it is that of " + clip(key)
 	}
 	if _, _, err := runGPG(context.Background(), nil, "--batch", "--list-secret-keys", "--", key); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSigningKey, err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrSigningKey, whose, err)
 	}
 	return &Signer{what: "OpenPGP key " + clip(key), sign: func(ctx context.Context, payload []byte) ([]byte, error) {
 		out, status, err := runGPG(ctx, payload, "-bsa", "-u", key)
