@@ -213,8 +213,7 @@ func (l *lockRef) renew(ctx context.Context) (sentAt time.Time, err error) {
 	case s.before.IsZero():
 		return sentAt, lockLost("somebody has removed " + l.ref)
 	case !l.ours(s.before):
-		holder, _ := l.holder(ctx, s.before)
-		return sentAt, lockLost("taken over by " + holder)
+		return sentAt, lockLost("taken over by " + l.successor(ctx, s.before))
 	case s.accepted(l.ref):
 		// Older values can't come back: each was swapped away, or its swap will
 		// fail.
@@ -270,31 +269,51 @@ func (l *lockRef) remove(ctx context.Context) error {
 	return fmt.Errorf("releasing the lock of zone %s: %w", l.zone, last)
 }
 
+// successor says who has the lock now. The new holder renews it, so that a value
+// can be gone before it is read; then it is the next one that counts.
+func (l *lockRef) successor(ctx context.Context, value Hash) (holder string) {
+	for range 5 {
+		var now Hash
+		if holder, now, _ = l.read(ctx, value); holder != unknownHolder || now.IsZero() {
+			break
+		}
+		value = now
+	}
+	return holder
+}
+
+const unknownHolder = "a run that can't be named"
+
 // holder reads whom a value of the lock names, and whether it was released.
 func (l *lockRef) holder(ctx context.Context, value Hash) (holder string, released bool) {
+	holder, _, released = l.read(ctx, value)
+	return holder, released
+}
+
+// read is like holder, and says which value the ref had at that time.
+func (l *lockRef) read(ctx context.Context, value Hash) (holder string, now Hash, released bool) {
 	r := l.remote
 	err := r.fetchBy(ctx, func(adv *packp.AdvRefs) (fetchRequest, error) {
-		if toHash(adv.References[l.ref]) != value {
+		if now = toHash(adv.References[l.ref]); now != value {
 			return fetchRequest{}, nil // it has changed, or is hidden from readers
 		}
 		return fetchRequest{wants: []plumbing.Hash{fromHash(value)}, depth: 1, commitsOnly: true}, nil
 	})
-	const unknown = "a run that can't be named"
 	if err != nil {
-		return unknown, false
+		return unknownHolder, now, false
 	}
 	c, err := readCommit(stored{r.objects}, value)
 	if err != nil {
-		return unknown, false
+		return unknownHolder, now, false
 	}
 	if c.Subject == lockReleased {
-		return "nobody", true
+		return "nobody", now, true
 	}
 	holder, ok := strings.CutPrefix(c.Subject, lockHeldBy)
 	if holder = oneLine(r.fetchAt.clean(holder)); !ok || holder == "" {
-		return unknown, false
+		return unknownHolder, now, false
 	}
-	return holder, false
+	return holder, now, false
 }
 
 func (l *lockRef) commit(subject string) plumbing.EncodedObject {
