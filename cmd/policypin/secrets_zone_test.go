@@ -72,6 +72,7 @@ func gossip(t *testing.T, secrets []string) *httptest.Server {
 // have something to say. A command that isn't here makes the test fail.
 var commandsAtWork = [][]string{
 	{"init", "sub"}, {"validate"}, {"fmt", "--check"}, {"digest"}, {"test"}, {"diff"}, {"impact"},
+	{"why", "--principal", `Keycard::User::"a"`, "--action", `Keycard::Action::"Access"`, "--resource", `Keycard::Resource::"r"`, "--context", "{\"on_behalf\": true}", "--online"},
 	{"plan", "--local", "--out", "plan.json"},
 	{"publish", "--local"},
 	{"publish", "--local", "--activate"},

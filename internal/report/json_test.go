@@ -24,6 +24,7 @@ var documents = map[string]any{
 	"test":                                policytest.Report{},
 	"diff":                                diffJSON{},
 	"impact":                              impactJSON{},
+	"why":                                 Why{},
 	"plan":                                publish.Plan{},
 	"publish, activate, repin":            publish.Receipt{},
 	"log":                                 Log{},
