@@ -19,5 +19,5 @@ trap 'rm -rf "$profile"' EXIT
 # Containers give a browser neither a sandbox nor much shared memory; the page is
 # ours and loads nothing.
 "$browser" --headless --no-sandbox --disable-dev-shm-usage --disable-gpu --hide-scrollbars \
-  --user-data-dir="$profile" --force-device-scale-factor=1 --window-size=912,960 \
+  --user-data-dir="$profile" --force-device-scale-factor=1 --window-size=912,1500 \
   --screenshot="$PWD/docs/images/comment.png" "file://$PWD/internal/report/testdata/comment.html"

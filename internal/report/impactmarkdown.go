@@ -80,8 +80,12 @@ func (m *markdown) found(title string, list []found, share int) *part {
 
 // finding is one cause with some of its witnesses.
 func (m *markdown) finding(f found, examples int) string {
-	text := fmt.Sprintf("%s: %s by %s, %d of %s tried", m.id(f.set.Set), plain(string(f.Kind)), m.refs(f.Cause, nil),
-		f.Count, plural(f.set.Requests, "request", "requests"))
+	kind := plain(string(f.Kind))
+	who := strings.ToUpper(kind[:1]) + kind[1:]
+	if len(m.Impact.Sets) > 1 {
+		who = m.id(f.set.Set) + ": " + kind
+	}
+	text := fmt.Sprintf("%s by %s, %d of %s tried", who, m.refs(f.Cause, nil), f.Count, plural(f.set.Requests, "request", "requests"))
 	if f.Given > 0 {
 		text += fmt.Sprintf(", %d of them from tests and logs", f.Given)
 	}
@@ -268,7 +272,10 @@ func (m *markdown) witnesses() *part {
 		n:    len(list), tail: "</details>\n\n", share: 3,
 		item: func(i, room int) string {
 			e := list[i]
-			caption := m.id(e.set.Set) + " " + plain(string(e.Kind)) + ": " + m.request(e.Example)
+			caption := plain(string(e.Kind)) + ": " + m.request(e.Example)
+			if len(m.Impact.Sets) > 1 {
+				caption = m.id(e.set.Set) + " " + caption
+			}
 			text := witnessJSON(e.Example)
 			// One that is huge leaves room for the next ones.
 			if most := m.budget / 15; len(text) > min(most, room-len(caption)-20) {
