@@ -1,17 +1,15 @@
 package main
 
 import (
-	"context"
-	"fmt"
-
-	"github.com/policypin/policypin/internal/impact"
 	"github.com/policypin/policypin/internal/report"
 	"github.com/urfave/cli/v2"
 )
 
 type impactOptions struct {
-	exitCode bool
-	format   choice
+	exitCode, online   bool
+	requests, entities cli.StringSlice
+	apiURL             string
+	format             choice
 }
 
 func impactCommand(w *world) *cli.Command {
@@ -26,9 +24,11 @@ sides, and shows those that are decided differently: widened (deny to allow),
 narrowed, or error-changed. Each has an example, the policies that determine it
 on either side, and their lines.
 
-It says "complete" if there can be no others, and otherwise what keeps it from
-saying so. A and B are as for policypin diff, except that they can't be a zone:
-without A it is HEAD, without B the work tree. No request is made.
+The requests of test files, and those of logs that the project has or --requests
+names, are tried as well. It says "complete" if there can be no others, and
+otherwise what keeps it from saying so. A and B are as for policypin diff:
+without A it is HEAD, without B the work tree. No request is made, except for
+zone:TARGET, and with --online, which reads policies without a source.
 
 With --format markdown it is the page that a pull request gets, without a plan:
 the decisions, what changed, and the decision tests of B.`,
@@ -36,11 +36,16 @@ the decisions, what changed, and the decision tests of B.`,
 				"policypin impact",
 				"policypin impact --exit-code origin/main HEAD",
 				"policypin impact --format json agents/v11 agents/v12",
+				"policypin impact --requests june.jsonl --entities users.json origin/main HEAD",
 			},
 			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusChanges},
 		}.String(),
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "exit-code", Usage: "end with status 4 if decisions change, or if they could and impact can't say", Destination: &opts.exitCode},
+			&cli.StringSliceFlag{Name: "requests", Usage: "try the requests of the log `FILE` as well, repeatable", Destination: &opts.requests},
+			&cli.StringSliceFlag{Name: "entities", Usage: "decide them among the entities of the JSON file `FILE`, repeatable", Destination: &opts.entities},
+			&cli.BoolFlag{Name: "online", Usage: "read policies without a source from the target's zone", Destination: &opts.online},
+			apiURLFlag(&opts.apiURL),
 			formatFlag(&opts.format, formatText, formatJSON, formatMarkdown),
 		},
 		Action: func(c *cli.Context) error {
@@ -58,7 +63,7 @@ the decisions, what changed, and the decision tests of B.`,
 			if opts.format.value == formatMarkdown {
 				return writeImpactComment(c.Context, w, opts, from, to)
 			}
-			doc, err := findImpact(c.Context, w, from, to)
+			doc, err := findImpact(c.Context, w, opts, from, to)
 			if err != nil {
 				return err
 			}
@@ -73,36 +78,4 @@ the decisions, what changed, and the decision tests of B.`,
 			return err
 		},
 	}
-}
-
-func findImpact(ctx context.Context, w *world, from, to string) (report.Impact, error) {
-	doc := report.Impact{}
-	if err := notZones(from, to); err != nil {
-		return doc, err
-	}
-	p, err := w.findProject()
-	if err != nil {
-		return doc, err
-	}
-	defer p.close()
-	var sides [2]*side
-	for i, name := range []string{from, to} {
-		s, err := w.side(ctx, p, diffOptions{}, name)
-		if err != nil {
-			return doc, err
-		}
-		if s.fsys != nil {
-			// A set that can't be read must not look like one that was removed.
-			if s.tree, err = load(s.fsys); missing(err) {
-				err = nil // the project wasn't there yet
-			}
-			if err != nil {
-				return doc, fmt.Errorf("%s: %w", s.label, err)
-			}
-		}
-		sides[i] = s
-	}
-	doc.From, doc.To = sides[0].report(), sides[1].report()
-	doc.Report = impact.Compare(sides[0].tree, sides[1].tree, impact.Options{})
-	return doc, nil
 }

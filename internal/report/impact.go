@@ -61,7 +61,7 @@ func sourcesText(s impact.Sources) string {
 		parts = append([]string{fmt.Sprintf("%d made up", s.Synthesized)}, parts...)
 	}
 	if s.Skipped > 0 {
-		parts = append(parts, fmt.Sprintf("%d others skipped", s.Skipped))
+		parts = append(parts, fmt.Sprintf("%d skipped", s.Skipped))
 	}
 	if len(parts) == 0 {
 		return ""
