@@ -43,8 +43,13 @@ func Format(fsys fs.FS, only []string) ([]Formatted, diag.List, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	return l.format(files)
+}
+
+// format lays out files. What was found before about any is forgotten.
+func (l *loader) format(files []kindOfFile) ([]Formatted, diag.List, error) {
 	results := make([]layoutResult, len(files))
-	err = pipeline(len(files), func(i int) ([]byte, bool, error) {
+	err := pipeline(len(files), func(i int) ([]byte, bool, error) {
 		data, problems, err := l.read(files[i].name, files[i].kind.limit())
 		results[i].problems = problems
 		return data, len(problems) == 0, err

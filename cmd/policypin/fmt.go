@@ -9,14 +9,15 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/policypin/policypin/diag"
 	"github.com/policypin/policypin/internal/report"
 	"github.com/policypin/policypin/manifest"
 	"github.com/urfave/cli/v2"
 )
 
 type fmtOptions struct {
-	check, diff bool
-	files       []string
+	check, diff, staged bool
+	files               []string
 }
 
 func fmtCommand(w *world) *cli.Command {
@@ -33,16 +34,25 @@ With FILE it looks at these files alone. A file with problems is left as it is,
 and its problems are printed.
 
 With --check and --diff nothing is written; files that aren't formatted are
-listed and give status 3, or are shown as unified diffs, or both.`,
-			examples: []string{"policypin fmt", "policypin fmt --check", "policypin fmt --diff policies/finance-read.cedar"},
+listed and give status 3, or are shown as unified diffs, or both. With --staged
+they look at the files of the project that are staged and differ from HEAD, as
+they are staged. policypin validate --staged --fmt checks what they say as well.`,
+			examples: []string{"policypin fmt", "policypin fmt --check", "policypin fmt --check --staged", "policypin fmt --diff policies/finance-read.cedar"},
 			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems},
 		}.String(),
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "check", Usage: "write nothing, list what isn't formatted and end with status 3 if there is any", Destination: &opts.check},
 			&cli.BoolFlag{Name: "diff", Usage: "write nothing, print what would change as unified diffs", Destination: &opts.diff},
+			&cli.BoolFlag{Name: "staged", Usage: "look at what is staged and differs from HEAD; with --check or --diff", Destination: &opts.staged},
 		},
 		Action: func(c *cli.Context) error {
 			opts.files = c.Args().Slice()
+			if opts.staged && len(opts.files) > 0 {
+				return &usage{msg: "--staged and FILE exclude each other"}
+			}
+			if opts.staged && !opts.check && !opts.diff {
+				return &usage{msg: "--staged needs --check or --diff", hint: "format the files, and stage them again"}
+			}
 			return formatProject(c.Context, w, opts)
 		},
 	}
@@ -54,21 +64,7 @@ func formatProject(ctx context.Context, w *world, opts fmtOptions) error {
 		return err
 	}
 	defer p.close()
-	fsys, err := p.workTree()
-	if err != nil {
-		return err
-	}
-	var only []string // nil: all files of the project
-	for _, name := range opts.files {
-		file, err := p.file(w.workDir(), name)
-		if err != nil {
-			return err
-		}
-		if !slices.Contains(only, file) {
-			only = append(only, file)
-		}
-	}
-	files, problems, err := manifest.Format(fsys, only)
+	files, problems, err := opts.layOut(w, p)
 	if err != nil {
 		return noFile(err)
 	}
@@ -96,9 +92,48 @@ func formatProject(ctx context.Context, w *world, opts fmtOptions) error {
 		return errProblems
 	}
 	if opts.check && len(changed) > 0 {
+		if opts.staged {
+			w.say("to fix: %s, then git add", fmtCommandFor(p.rel))
+		}
 		return errProblems
 	}
 	return nil
+}
+
+// fmtCommandFor is the command that formats a project, at the top of the work
+// tree.
+func fmtCommandFor(project string) string {
+	if project == "." {
+		return "policypin fmt"
+	}
+	return "policypin -C " + shellQuote(project) + " fmt"
+}
+
+// layOut lays out the files that the options name. The error wraps
+// [fs.ErrNotExist] where there is no project file.
+func (opts fmtOptions) layOut(w *world, p *project) ([]manifest.Formatted, diag.List, error) {
+	if opts.staged {
+		s, err := loadStaged(p)
+		if err != nil {
+			return nil, nil, err
+		}
+		return manifest.FormatChanged(s.fsys, s.tree, s.paths)
+	}
+	fsys, err := p.workTree()
+	if err != nil {
+		return nil, nil, err
+	}
+	var only []string // nil: all files of the project
+	for _, name := range opts.files {
+		file, err := p.file(w.workDir(), name)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !slices.Contains(only, file) {
+			only = append(only, file)
+		}
+	}
+	return manifest.Format(fsys, only)
 }
 
 // file is the path in the project of a file that is named as seen from dir.

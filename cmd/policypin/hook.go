@@ -33,9 +33,11 @@ func hookInstallCommand(w *world) *cli.Command {
 		Name:  "install",
 		Usage: "write the pre-commit hook",
 		Description: help{
-			text: `Writes a pre-commit hook that runs policypin validate --staged for this project,
+			text: `Writes a pre-commit hook that runs policypin validate --staged --fmt for this project,
 in the folder where Git looks for hooks: core.hooksPath, or what all work trees of
 the clone share. A second project in the clone is added to the same hook.
+
+Running it again brings an older hook up to date.
 
 A hook that somebody else wrote is never changed. There, where a hook manager is
 configured, and where core.hooksPath leads out of the repository, nothing is

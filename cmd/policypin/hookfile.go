@@ -56,7 +56,7 @@ check() {
 		echo 'Install it, or pass this hook by with git commit --no-verify.' >&2
 		exit 1
 	fi
-	policypin -C "$1" validate --staged || status=$?
+	policypin -C "$1" validate --staged --fmt || status=$?
 }
 
 `

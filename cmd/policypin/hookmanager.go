@@ -69,12 +69,13 @@ func runsPolicypin(text string) bool {
 	return false
 }
 
-// validateStaged is the command that a hook runs for a project.
+// validateStaged is the command that a hook runs for a project. It is one, since
+// two would read the index and the manifests twice.
 func validateStaged(project string) string {
 	if project == "." {
-		return "policypin validate --staged"
+		return "policypin validate --staged --fmt"
 	}
-	return "policypin -C " + shellQuote(project) + " validate --staged"
+	return "policypin -C " + shellQuote(project) + " validate --staged --fmt"
 }
 
 // shellSnippet is what a hook in sh needs.

@@ -28,6 +28,9 @@ var scaffoldSet string
 //go:embed scaffold/employees-read.cedar
 var scaffoldPolicy string
 
+//go:embed scaffold/main-tests.yaml
+var scaffoldTests string
+
 func initCommand(w *world) *cli.Command {
 	var format choice
 	return &cli.Command{
@@ -35,8 +38,8 @@ func initCommand(w *world) *cli.Command {
 		Usage:     "write the files of a new project",
 		ArgsUsage: "[DIR]",
 		Description: help{
-			text: `Writes a project file, one policy set, one policy and the Cedar schema to DIR, or
-to the current folder, ready for validate and publish. At the top of the work tree
+			text: `Writes a project file, one policy set, one policy with a decision test and the Cedar
+schema to DIR, or to the current folder, ready for validate, test and publish. At the top of the work tree
 it adds workflows for GitHub, which check pull requests and, once they are told
 where to, publish merges, and a configuration for pre-commit. It asks nothing and
 never overwrites: a file that exists is kept, and a project that exists is left alone.`,
@@ -61,7 +64,7 @@ never overwrites: a file that exists is kept, and a project that exists is left 
 				return report.JSON(w.stdout, doc)
 			}
 			if len(doc.Written) > 0 {
-				defer w.say("next: %spolicypin validate, then commit the files", w.gitInit(dir))
+				defer w.say("next: %spolicypin validate, policypin test, then commit the files", w.gitInit(dir))
 			}
 			return report.ScaffoldText(w.stdout, doc)
 		},
@@ -115,6 +118,7 @@ func (w *world) scaffold(ctx context.Context, dir string) (report.Scaffold, erro
 	files := []scaffoldFile{
 		{file: file{"schemas/" + version + ".cedarschema", schema}},
 		{file: file{"policies/employees-read.cedar", scaffoldPolicy}},
+		{file: file{"tests/main.yaml", scaffoldTests}},
 		{file: file{"policy-sets/main.yaml", strings.ReplaceAll(scaffoldSet, "SCHEMA", version)}},
 	}
 	for _, f := range around {

@@ -14,6 +14,7 @@ import (
 type validateOptions struct {
 	rev    string
 	staged bool
+	layout bool // with staged
 	format choice
 }
 
@@ -28,13 +29,15 @@ syntax and types against the committed schema, and prints every problem with its
 place, its rule and the way to fix it. Reads the work tree; no request is made.
 
 With --staged it checks the staged files that changed and the manifests that
-name them, as a pre-commit hook wants it.`,
-			examples: []string{"policypin validate", "policypin validate --staged", "policypin validate --rev main --format json", "policypin validate --format sarif > policypin.sarif"},
+name them, as a pre-commit hook wants it. With --fmt too, those of them that are
+not laid out as policypin fmt does it are problems as well.`,
+			examples: []string{"policypin validate", "policypin validate --staged --fmt", "policypin validate --rev main --format json", "policypin validate --format sarif > policypin.sarif"},
 			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems},
 		}.String(),
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "rev", Usage: "check commit `REVISION` instead of the work tree", Destination: &opts.rev},
 			&cli.BoolFlag{Name: "staged", Usage: "check what is staged and differs from HEAD", Destination: &opts.staged},
+			&cli.BoolFlag{Name: "fmt", Usage: "with --staged, report files that aren't formatted", Destination: &opts.layout},
 			formatFlag(&opts.format, formatText, formatJSON, formatGitHub, formatSARIF, formatJUnit),
 		},
 		Action: func(c *cli.Context) error {
@@ -43,6 +46,9 @@ name them, as a pre-commit hook wants it.`,
 			}
 			if opts.staged && opts.rev != "" {
 				return &usage{msg: "--staged and --rev exclude each other"}
+			}
+			if opts.layout && !opts.staged {
+				return &usage{msg: "--fmt needs --staged", hint: "policypin fmt --check looks at the whole project"}
 			}
 			return validate(w, opts)
 		},
@@ -99,7 +105,12 @@ func (w *world) inWorkspace(p *project) string {
 func check(p *project, opts validateOptions) (*manifest.Tree, diag.List, error) {
 	switch {
 	case opts.staged:
-		return checkStaged(p)
+		s, err := loadStaged(p)
+		if err != nil || !opts.layout {
+			return s.tree, s.problems, err
+		}
+		err = s.checkLayout(p)
+		return s.tree, s.problems, err
 	case opts.rev != "":
 		fsys, _, err := p.at(opts.rev)
 		if err != nil {
@@ -112,25 +123,4 @@ func check(p *project, opts validateOptions) (*manifest.Tree, diag.List, error) 
 		return nil, nil, err
 	}
 	return manifest.Load(fsys)
-}
-
-// checkStaged checks the staged files that changed and what they touch.
-func checkStaged(p *project) (*manifest.Tree, diag.List, error) {
-	repo, err := p.git()
-	if err != nil {
-		return nil, nil, err
-	}
-	changes, err := repo.StagedPaths(p.rel)
-	if err != nil {
-		return nil, nil, err
-	}
-	fsys, err := p.index()
-	if err != nil {
-		return nil, nil, err
-	}
-	paths := make([]string, len(changes))
-	for i, c := range changes {
-		paths[i] = c.Path
-	}
-	return manifest.LoadChanged(fsys, paths)
 }

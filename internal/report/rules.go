@@ -21,6 +21,7 @@ var rules = map[string]ruleText{
 	"byte-order-mark":   {"no byte order mark", "Files are UTF-8, which needs none. Save the file without it."},
 	"control-character": {"no control characters", "Characters that can't be seen are refused, since a review can't see them either."},
 	"file-too-large":    {"files have a limit", "The limit is far above what a project needs; a larger file is a mistake or an attack."},
+	"not-formatted":     {"files in one layout", "A review should show what changed and nothing else. policypin fmt lays the file out; stage it again then."},
 	"not-a-file":        {"an ordinary file is expected", "A folder, a submodule or another kind of object is where a file should be."},
 	"not-utf8":          {"files are UTF-8", "Save the file as UTF-8."},
 	"symlink":           {"no symbolic links", "A link can lead out of the repository, and means another thing in every checkout. Put the file itself there."},
