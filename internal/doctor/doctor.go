@@ -95,6 +95,7 @@ type doctor struct {
 
 	refs *gitstore.Refs
 	pins map[string]string // tag by version id; nil if the pins can't be read
+	sets map[string]string // the same by policy set id: one tag of each
 }
 
 func (d *doctor) add(name, status, remedy, format string, args ...any) {

@@ -188,13 +188,14 @@ func (d *doctor) readPins(ctx context.Context) {
 		d.add("pins", Failure, accessRemedy(err), "%s", oneLine(err))
 		return
 	}
-	d.pins = map[string]string{}
+	d.pins, d.sets = map[string]string{}, map[string]string{}
 	for _, p := range pins {
 		if p.Record.ZoneID != d.Target.ZoneID {
 			d.add("pins", Failure, "give the target another name for its pins: in the project file", "pin %s is of zone %s", p.Name, p.Record.ZoneID)
 			return
 		}
 		d.pins[p.Record.VersionID] = p.Name
+		d.sets[p.Record.PolicySetID] = p.Name
 	}
 	if len(odd) > 0 {
 		d.add("pins", Warning, remedy, "%s is among the pins and isn't one", odd[0])

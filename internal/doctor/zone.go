@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"slices"
@@ -133,11 +134,26 @@ func (d *doctor) zone(ctx context.Context) {
 		d.skip("the zone can't be read", names[2:]...)
 		return
 	}
-	d.ok("zone", "zone %s can be read", d.Target.ZoneID)
+	d.known(ctx, r)
 	d.skip("whether the account may create, activate and archive can't be seen without doing it", "write")
 	d.clock(server, local)
 	d.schemas(ctx, r)
 	d.active(active)
+}
+
+// known says that the zone can be read, and, of a local one, whether it is the
+// one that the pins are of: a clone of a folder gets that folder's tags, too.
+func (d *doctor) known(ctx context.Context, r *keycard.Reader) {
+	if d.Local {
+		for _, id := range slices.Sorted(maps.Keys(d.sets)) {
+			if _, err := r.PolicySet(ctx, id); errors.Is(err, keycard.ErrNotFound) {
+				d.add("zone", Failure, "delete the pins that came along: git tag -d $(git tag -l 'policypin/"+d.Target.Pins+"/*')",
+					"pin %s is of another clone's local zone, or of one that was deleted: this one has no policy set %s", d.sets[id], id)
+				return
+			}
+		}
+	}
+	d.ok("zone", "zone %s can be read", d.Target.ZoneID)
 }
 
 func zoneRemedy(err error) string {

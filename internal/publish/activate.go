@@ -127,6 +127,12 @@ func (r *run) verified(ctx context.Context, pin *gitstore.Pin) (*keycard.PolicyS
 	}
 	v, err := r.c.SetVersion(ctx, rec.PolicySetID, rec.VersionID)
 	if errors.Is(err, keycard.ErrNotFound) {
+		if why, hint, ok := r.anotherLocal(); ok {
+			return nil, Refusals{{
+				Code: Mismatch, Set: rec.PolicySet, Hint: hint,
+				Message: fmt.Sprintf("pin %s: the zone has no version %s; %s", pin.Name, rec.VersionID, why),
+			}}
+		}
 		return nil, refuse(Mismatch, "the zone has no version %s", rec.VersionID)
 	}
 	if err != nil {

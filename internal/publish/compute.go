@@ -217,9 +217,14 @@ func (c *computer) usable(w *setWork) bool {
 	}
 	c.setIDs[st.id] = name
 	if st.gone {
-		c.refuse(PinName, name, "", "give the target another name for its pins, or delete the damaged tag",
-			"policy set %s: pin %s records set %s and version %s, which zone %s does not have",
-			name, s.pin.Name, s.pin.Record.PolicySetID, s.pin.Record.VersionID, c.h.target.ZoneID)
+		why, hint, ok := c.h.anotherLocal()
+		if ok {
+			why = "; " + why
+		} else {
+			hint = "give the target another name for its pins, or delete the damaged tag"
+		}
+		c.refuse(PinName, name, "", hint, "policy set %s: pin %s records set %s and version %s, which zone %s does not have%s",
+			name, s.pin.Name, s.pin.Record.PolicySetID, s.pin.Record.VersionID, c.h.target.ZoneID, why)
 		return false
 	}
 	if st.pinned != nil && st.pinned.Version != s.pin.Record.Version {

@@ -61,6 +61,9 @@ func (j *driftJudge) pin(s *driftSet, p *driftPin) {
 		if live := s.live[rec.PolicySetID]; live == nil || live.set == nil {
 			what = "policy set " + rec.PolicySetID
 		}
+		if why, _, ok := j.anotherLocal(); ok {
+			what += "; " + why
+		}
 		damaged(PinNotInZone, j.repin(s, p), "pin v%d records %s as %s, and the zone has no %s", p.ref.Number, rec.VersionID, rec.PolicySet, what)
 		return
 	}
