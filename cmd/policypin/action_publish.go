@@ -18,6 +18,7 @@ func (a *action) publishFlags() publishOptions {
 	return publishOptions{
 		rev: "HEAD", activate: a.in.activate, behindTip: a.in.behindTip, replaceActive: a.in.replaceActive,
 		approve: *cli.NewStringSlice(a.in.approve...), adopt: *cli.NewStringSlice(a.in.adopt...),
+		ask:         a.labelApprovals,
 		zoneOptions: a.zoneFlags(),
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -27,6 +28,8 @@ type publishOptions struct {
 	recreate      cli.StringSlice
 	approve       cli.StringSlice
 	replaceActive string
+	// ask looks elsewhere for approvals of the gates that a plan finds closed.
+	ask func(context.Context, *publish.Plan) ([]gitstore.Approval, error)
 	zoneOptions
 }
 
@@ -45,24 +48,36 @@ func (o *publishOptions) flags(formats ...string) []cli.Flag {
 	}, o.zoneOptions.flags(formats...)...)
 }
 
+// approveVariable holds approvals beside --approve, one GATE=REASON a line.
+const approveVariable = "POLICYPIN_APPROVE"
+
 // build turns the flags into options of package publish.
 func (o *publishOptions) build(w *world) (publish.Options, error) {
 	opts := publish.Options{
 		Activate: o.activate, BehindTip: o.behindTip, NewBase: o.newBase, AcceptProjectChange: o.acceptProject,
 		Adopt: o.adopt.Value(), Recreate: o.recreate.Value(), ReplaceActive: o.replaceActive,
-		Progress: w.progress(),
+		Progress: w.progress(), Ask: o.ask,
 	}
+	given := []struct{ name, source, text string }{}
 	for _, a := range o.approve.Value() {
-		gate, reason, _ := strings.Cut(a, "=")
+		given = append(given, struct{ name, source, text string }{"--approve", "flag", a})
+	}
+	for line := range strings.Lines(w.getenv(approveVariable)) {
+		if line = strings.TrimSpace(line); line != "" {
+			given = append(given, struct{ name, source, text string }{approveVariable, "environment", line})
+		}
+	}
+	for _, g := range given {
+		gate, reason, _ := strings.Cut(g.text, "=")
 		if gate == "" || strings.TrimSpace(reason) == "" {
-			return opts, &usage{msg: fmt.Sprintf("--approve %q has no reason", a), hint: "--approve GATE=REASON"}
+			return opts, &usage{msg: fmt.Sprintf("%s %q has no reason", g.name, g.text), hint: g.name + " GATE=REASON"}
 		}
 		if !slices.Contains(publish.Gates, gate) {
 			return opts, &usage{msg: fmt.Sprintf("there is no gate %q", gate), hint: "gates: " + strings.Join(publish.Gates, ", ")}
 		}
 		opts.Approvals = append(opts.Approvals, gitstore.Approval{
 			// Who it was is a claim: a variable of the environment is no proof.
-			Gate: gate, Reason: reason, By: cmp.Or(w.getenv("GITHUB_ACTOR"), w.getenv("USER")), Source: "flag",
+			Gate: gate, Reason: reason, By: cmp.Or(w.getenv("GITHUB_ACTOR"), w.getenv("USER")), Source: g.source,
 		})
 	}
 	return opts, w.testDuration("POLICYPIN_TEST_LOOKUP_FOR", &opts.LookupFor)

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"context"
 	"slices"
 
 	"github.com/policypin/policypin/diag"
@@ -9,11 +10,11 @@ import (
 )
 
 // onlyZone is why a gate isn't checked offline.
-const onlyZone = "which only the zone has; it is checked when this is published"
+const onlyZone = "which only the zone knows; it is checked when this is published"
 
 // gatesOffline holds a set to the gates as far as the repository and the last
 // pin go. A pin's entries stand for what the zone has; publish asks the zone.
-func (h *history) gatesOffline(p *Plan, s *setHistory) {
+func (h *history) gatesOffline(ctx context.Context, p *Plan, s *setHistory) error {
 	name := s.decl.Name
 	if s.pin == nil {
 		const reason = "there is no pin to compare with, but what is active, " + onlyZone
@@ -29,7 +30,7 @@ func (h *history) gatesOffline(p *Plan, s *setHistory) {
 			h.impactOffline(p, s)
 		}
 	}
-	h.platformOffline(p, s)
+	return h.platformOffline(ctx, p, s)
 }
 
 // removed are the entries of the last pin that the commit doesn't have.
@@ -85,6 +86,9 @@ func (h *history) impactOffline(p *Plan, s *setHistory) {
 		*list = slices.DeleteFunc(*list, func(u impact.Uncovered) bool { return unread[u.Position] })
 		zones = zones || len(*list) < all
 	}
+	if zones {
+		n.what += ", as far as sources tell"
+	}
 	if !zones || !report.Complete() {
 		h.gateWidened(p, n, report)
 		return
@@ -94,33 +98,43 @@ func (h *history) impactOffline(p *Plan, s *setHistory) {
 		if report.Count(impact.Widened) > 0 {
 			h.holdWidened(p, n, report)
 		} else {
-			p.gate(gateWidened, n.set, GateNotChecked, "compared with %s, no request was found that is newly allowed, but that takes the text of policies without a source, %s", n.what, onlyZone)
+			p.gate(gateWidened, n.set, GateNotChecked, "compared with %s, no request was found that is newly allowed; the rest takes the text of policies without a source, %s", n.what, onlyZone)
 		}
 	}
 	if gates.Uncovered != wordAllow {
-		p.gate(gateUncovered, n.set, GateNotChecked, "that takes the text of policies without a source, %s", onlyZone)
+		p.gate(gateUncovered, n.set, GateNotChecked, "this takes the text of policies without a source, %s", onlyZone)
 	}
 }
 
 // platformOffline says that a policy of Keycard may be lost: if the set decides,
-// and there was an entry without a source that isn't there any more.
-func (h *history) platformOffline(p *Plan, s *setHistory) {
+// and an entry without a source isn't there any more.
+func (h *history) platformOffline(ctx context.Context, p *Plan, s *setHistory) error {
 	active := h.target.Active == s.decl.Name || h.target.Active == "" && len(h.sets) == 1
 	if !active || s.pin == nil || s.decl.TargetType != "zone" {
-		return
+		return nil
 	}
-	sourced := map[string]bool{}
+	removed := s.removed()
+	if len(removed) == 0 {
+		return nil
+	}
+	if s.before == nil {
+		var err error
+		if s.before, err = h.treeOf(ctx, s.pin.Commit, s.pin.Record.Project); err != nil {
+			return err
+		}
+	}
+	sourced := map[string]bool{} // a policy of Keycard has no source
 	if s.before != nil {
 		if old, ok := s.before.Set(s.pin.Record.PolicySet); ok {
 			for _, e := range old.Entries {
-				sourced[e.Policy] = e.Source != "" // a policy of Keycard has none
+				sourced[e.Policy] = e.Source != ""
 			}
 		}
 	}
-	for _, e := range s.removed() {
-		if !sourced[e.Policy] {
-			p.gate(gatePlatform, s.decl.Name, GateNotChecked, "%s is removed; whether Keycard manages it is something %s", e.Policy, onlyZone)
-			return
-		}
+	removed = slices.DeleteFunc(removed, func(e EntryPlan) bool { return sourced[e.Policy] })
+	if len(removed) > 0 {
+		p.gate(gatePlatform, s.decl.Name, GateNotChecked, "%s removed; whether Keycard manages what is removed is something %s",
+			counted(len(removed), "entry without a source is", "entries without a source are"), onlyZone)
 	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/policypin/policypin/gitstore"
 	"github.com/policypin/policypin/internal/jcs"
@@ -177,7 +178,7 @@ func (h *history) ask(ctx context.Context, p *Plan) {
 	}
 	for _, r := range p.Refusals {
 		if closed(r) {
-			r.Hint += fmt.Sprintf("; %v", err)
+			r.Hint += "; " + strings.ReplaceAll(err.Error(), "\n", "; ")
 		}
 	}
 }

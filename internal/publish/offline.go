@@ -51,7 +51,9 @@ func PrepareOffline(ctx context.Context, src Source, opts Options) (*Plan, error
 		}
 		if sp.Action == Create || sp.Action == Update {
 			sp.Version = sp.Pinned + 1 // as far as the pins know
-			h.gatesOffline(p, s)
+			if err := h.gatesOffline(ctx, p, s); err != nil {
+				return nil, err
+			}
 			p.Steps = append(p.Steps,
 				Step{Kind: PublishSet, Set: sp.Name, Text: fmt.Sprintf("create version %d of policy set %s", sp.Version, sp.Name)},
 				Step{Kind: PinVersion, Set: sp.Name, Text: fmt.Sprintf("pin the version of policy set %s", sp.Name)})
