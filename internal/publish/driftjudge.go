@@ -298,11 +298,11 @@ func (j *driftJudge) setObject(s *driftSet, last *driftPin) {
 	switch {
 	case live.archived():
 		f.Kind, f.Detail = DriftArchived, detailSet
-		f.Message = fmt.Sprintf("policy set %s (%s) is archived in the zone", s.name, rec.PolicySetID)
+		f.Message = fmt.Sprintf("policy set %s (%s) is archived in the zone, so it can get no new version: a new set needs another name, or other pins for target %s",
+			s.name, rec.PolicySetID, j.target.Name)
 		if live.set != nil {
 			f.At = live.set.ArchivedAt
 		}
-		f.Commands = j.publish()
 		j.add(f)
 		return
 	case last.live.ArchivedAt != nil:
