@@ -24,6 +24,12 @@ action read, write appliesTo { principal: User, resource: Doc, context: { tags?:
 // tree is a project of one set with these policies: p0, p1 and so on.
 func tree(t testing.TB, policies ...string) *manifest.Tree {
 	t.Helper()
+	return treeWith(t, nil, policies...)
+}
+
+// treeWith is such a project with other files.
+func treeWith(t testing.TB, others map[string]string, policies ...string) *manifest.Tree {
+	t.Helper()
 	files := fstest.MapFS{}
 	add := func(name, text string) { files[name] = &fstest.MapFile{Data: []byte(text)} }
 	add("policypin.yaml", "apiVersion: policypin.dev/v1\nkind: Project\nschemas: schemas/{version}.cedarschema\n")
@@ -34,6 +40,9 @@ func tree(t testing.TB, policies ...string) *manifest.Tree {
 		set += fmt.Sprintf("  - policy: p%d\n    source: policies/p%d.cedar\n", i, i)
 	}
 	add("policy-sets/s.yaml", set)
+	for name, text := range others {
+		add(name, text)
+	}
 	tree, problems, err := manifest.Load(files)
 	if err != nil || tree == nil || len(tree.Sources) < len(policies) { // types may be wrong: requests that fail are part of it
 		t.Fatal(err, problems)
