@@ -24,6 +24,7 @@ type ChangeFinder struct {
 	shallow map[plumbing.Hash]bool
 	commits map[Hash]Commit
 	entries map[treeName]treeEntry // the zero entry for a name that a tree lacks
+	likely  []map[string]bool      // by depth, names to look up while a tree is read
 }
 
 // A treeName is a name in a tree.
@@ -32,16 +33,29 @@ type treeName struct {
 	name string
 }
 
-// Changes returns a finder for the history that the clone has.
-func (r *Repo) Changes() (*ChangeFinder, error) {
+// maxLikely bounds what a finder keeps of each tree.
+const maxLikely = 32
+
+// Changes returns a finder for the history that the clone has. likely are paths
+// that it will be asked about: each tree is then read once for all of them.
+func (r *Repo) Changes(likely ...string) (*ChangeFinder, error) {
 	shallow, err := r.shallow()
 	if err != nil {
 		return nil, err
 	}
-	return &ChangeFinder{
+	f := &ChangeFinder{
 		objects: stored{r.store}, shallow: shallow,
 		commits: map[Hash]Commit{}, entries: map[treeName]treeEntry{},
-	}, nil
+	}
+	for _, path := range likely[:min(len(likely), maxLikely)] {
+		for depth, name := range strings.Split(path, "/") {
+			if depth == len(f.likely) {
+				f.likely = append(f.likely, map[string]bool{})
+			}
+			f.likely[depth][name] = true
+		}
+	}
+	return f, nil
 }
 
 // Last returns the newest commit, from one on, that changed the content or the
@@ -129,7 +143,7 @@ func (f *ChangeFinder) chainLike(other []treeEntry, root Hash, path string) ([]t
 			return append(list, other[n:]...), nil
 		}
 		var err error
-		if at, err = f.entry(at, name); err != nil {
+		if at, err = f.entry(at, name, len(list)-1); err != nil {
 			return nil, err
 		}
 		list = append(list, at)
@@ -137,43 +151,52 @@ func (f *ChangeFinder) chainLike(other []treeEntry, root Hash, path string) ([]t
 	return list, nil
 }
 
-// entry looks up a name in a folder; what isn't a folder has none.
-func (f *ChangeFinder) entry(folder treeEntry, name string) (treeEntry, error) {
+// entry looks up a name in a folder at a depth; what isn't a folder has none.
+func (f *ChangeFinder) entry(folder treeEntry, name string, depth int) (treeEntry, error) {
 	if folder.mode != modeTree {
 		return treeEntry{}, nil
 	}
-	key := treeName{folder.hash, name}
-	if e, ok := f.entries[key]; ok {
+	if e, ok := f.entries[treeName{folder.hash, name}]; ok {
 		return e, nil
 	}
 	content, err := f.objects.read(plumbing.TreeObject, folder.hash)
 	if err != nil {
 		return treeEntry{}, err
 	}
-	e, err := scanTree(content, name)
+	want := map[string]bool{name: true}
+	if depth < len(f.likely) && f.likely[depth][name] {
+		want = f.likely[depth]
+	}
+	found, err := scanTree(content, want)
 	if err != nil {
 		return treeEntry{}, fmt.Errorf("tree %s: %w", folder.hash, err)
 	}
-	f.entries[key] = e
-	return e, nil
+	for n := range want {
+		f.entries[treeName{folder.hash, n}] = found[n]
+	}
+	return found[name], nil
 }
 
-// scanTree looks for one name in a tree without making a list of all: a walk
-// reads a tree for each commit, and a folder may hold 10,000 files.
-func scanTree(content []byte, name string) (treeEntry, error) {
-	for len(content) > 0 {
+// scanTree looks for names in a tree without making a list of all: a walk reads
+// a tree for each commit, and a folder may hold 10,000 files.
+func scanTree(content []byte, names map[string]bool) (map[string]treeEntry, error) {
+	found := make(map[string]treeEntry, len(names))
+	for len(content) > 0 && len(found) < len(names) {
 		space := bytes.IndexByte(content[:min(len(content), 8)], ' ')
 		end := bytes.IndexByte(content, 0)
 		if space <= 0 || end < space || len(content)-end-1 < len(Hash{}) {
-			return treeEntry{}, errors.New("tree is malformed")
+			return nil, errors.New("tree is malformed")
 		}
-		if string(content[space+1:end]) == name {
+		if name := content[space+1 : end]; names[string(name)] {
 			mode, err := parseMode(string(content[:space]))
-			e := treeEntry{name: name, mode: mode}
+			if err != nil {
+				return nil, err
+			}
+			e := treeEntry{mode: mode}
 			copy(e.hash[:], content[end+1:])
-			return e, err
+			found[string(name)] = e
 		}
 		content = content[end+1+len(Hash{}):]
 	}
-	return treeEntry{}, nil
+	return found, nil
 }

@@ -68,7 +68,7 @@ func TestLastChangeIsThatOfGit(t *testing.T) {
 	r := g.open()
 	merged, removed := 0, 0
 	for i, rev := range commits {
-		f, err := r.Changes()
+		f, err := r.Changes(names[:i%len(names)]...)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -229,9 +228,13 @@ func (w *world) pinAt(ctx context.Context, q *question, name string) (*gitstore.
 	return nil, nil // a branch or a tag may have such a name
 }
 
-// storedFor reads the policies of the set that have no source.
+// storedFor reads the policies of the set that have no source, by default from
+// the zone that the pin is of.
 func (w *world) storedFor(ctx context.Context, q *question, apiURL string) (storedPolicies, error) {
 	t, err := w.target(q.tree.Project)
+	if q.pin != nil && w.global.target.value == "" {
+		t, err = targetNamed(q.tree.Project, q.pin.Record.Target)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -329,16 +332,12 @@ func (q *question) trace(doc *report.Why) error {
 			return err
 		}
 	}
-	t := &tracer{question: q, base: base, files: map[gitstore.Hash]fs.FS{}}
+	var policies []*report.WhyPolicy
 	for i := range doc.Determining {
-		if err := t.policy(&doc.Determining[i]); err != nil {
-			return err
-		}
+		policies = append(policies, &doc.Determining[i])
 	}
 	for i := range doc.Errors {
-		if err := t.policy(&doc.Errors[i].WhyPolicy); err != nil {
-			return err
-		}
+		policies = append(policies, &doc.Errors[i].WhyPolicy)
 	}
-	return nil
+	return q.traceAll(base, policies)
 }
