@@ -173,6 +173,8 @@ func (j *driftJudge) activation() {
 		return // its pin can't be read, which is a finding
 	case pin != nil && set.decl == nil && !set.other && j.problems == nil:
 		return // undeclared says it
+	case pin != nil && set.other && j.target.Active == "":
+		return // another project's set decides, and this one doesn't claim to
 	case pin != nil && (want == nil || set == want) && pin == set.last():
 		return
 	case pin != nil && (want == nil || set == want):

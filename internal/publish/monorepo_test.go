@@ -1,6 +1,7 @@
 package publish_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -8,65 +9,80 @@ import (
 	"github.com/policypin/policypin/internal/publish"
 )
 
-// Two projects of one repository that publish to one target leave each other's
-// policy sets alone.
-func TestTwoProjectsOfARepository(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	bots := map[string]string{}
-	for name, text := range w.project() {
-		switch name {
-		case "policy-sets/agents.yaml":
-			name, text = "policy-sets/bots.yaml", set("bots", "crawler")
-		case "policypin.yaml":
-			text = strings.Replace(text, "active: agents", "active: bots", 1)
-		case "policies/finance.cedar":
-			name, text = "policies/crawler.cedar", policy("crawler")
-		case "policies/ops.cedar":
-			continue
-		}
-		bots["bots/"+name] = text
+// in moves a project's files into a folder of the repository.
+func in(dir string, files map[string]string) map[string]string {
+	moved := map[string]string{}
+	for name, text := range files {
+		moved[dir+"/"+name] = text
 	}
-	w.commit(w.project())
-	commit := w.commit(bots)
-	w.mustPublish(commit, publish.Options{Activate: true, ReplaceActive: w.active()})
+	return moved
+}
 
-	c := w.client()
-	src := w.source(commit)
-	src.Dir = "bots"
-	rc, err := publish.Publish(t.Context(), c, src, publish.Options{})
-	if err != nil || len(rc.Sets) != 1 || rc.Sets[0].Name != "bots" {
-		t.Fatalf("publishing the other project: %+v, %v", rc, err)
-	}
-	if len(rc.Notes) > 0 {
-		t.Errorf("the plan has notes about the other project's set: %q", rc.Notes)
-	}
-	details := func(dir string) []string {
-		t.Helper()
-		src := w.source(w.head())
-		src.Dir = dir
-		d, err := publish.FindDrift(t.Context(), c.Reader, src, publish.DriftOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var found []string
-		for _, f := range d.Findings {
-			found = append(found, f.Kind+" "+f.Detail+" "+f.Set)
-		}
-		return found
-	}
-	if got := details("."); got != nil {
-		t.Errorf("drift of the first project: %q, want none", got)
-	}
-	// One zone has one active version, so both can't be content.
-	if got, want := details("bots"), []string{"activated-elsewhere other-set agents"}; !slices.Equal(got, want) {
-		t.Errorf("drift of the second project: %q, want %q", got, want)
-	}
+// publishIn publishes HEAD's project of a folder.
+func (w *driftWorld) publishIn(dir string, opts publish.Options) (*publish.Receipt, error) {
+	w.Helper()
+	src := w.source(w.head())
+	src.Dir = dir
+	return publish.Publish(context.Background(), w.client(), src, opts)
+}
 
-	// When the other project is gone, so is its excuse.
-	w.git("rm", "-q", "-r", "bots")
-	w.commit(nil)
-	if got, want := details("."), []string{"undeclared inactive bots"}; !slices.Equal(got, want) {
-		t.Errorf("drift after the second project was removed: %q, want %q", got, want)
+func (w *driftWorld) foundIn(dir string) []string {
+	w.Helper()
+	src := w.source(w.head())
+	src.Dir = dir
+	d, err := publish.FindDrift(context.Background(), w.client().Reader, src, publish.DriftOptions{})
+	if err != nil {
+		w.Fatal(err)
+	}
+	var got []string
+	for _, f := range d.Findings {
+		got = append(got, brief(f))
+	}
+	return got
+}
+
+// Two projects of a repository that each have a source for a policy of one name,
+// in one zone: docs/publish.md says what becomes of it.
+func TestProjectsThatShareAPolicyName(t *testing.T) {
+	for _, c := range []struct{ name, pins string }{{"and pins", ""}, {"and have pins of their own", "    pins: bots\n"}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newDriftWorld(t)
+			bots := w.project()
+			delete(bots, "policy-sets/agents.yaml")
+			bots["policypin.yaml"] = strings.Replace(withoutActive, "    branch", c.pins+"    branch", 1)
+			bots["policy-sets/bots.yaml"] = set("bots", "finance", "ops")
+			bots["policies/finance.cedar"] = policy("robots")
+			w.write(in("agents", w.project()))
+			w.commit(in("bots", bots))
+			first, err := w.publishIn("agents", publish.Options{Activate: true, ReplaceActive: w.active()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = w.publishIn("bots", publish.Options{})
+			if c.pins != "" {
+				w.refused(err, publish.Foreign)
+				_, err = w.publishIn("bots", publish.Options{Adopt: []string{"finance"}})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := w.publishIn("agents", publish.Options{Activate: true})
+			if err != nil || again.Sets[0].Status != publish.Unchanged || again.Sets[0].VersionID != first.Sets[0].VersionID {
+				t.Errorf("the first project again: got %+v, %v, want its version as it was", again, err)
+			}
+			want := [2][]string{}
+			if c.pins != "" {
+				want = [2][]string{
+					{"policy-version-added policy-version agents finance by publisher (information)"},
+					{"activated-elsewhere foreign agents v1 by publisher"},
+				}
+			}
+			for i, dir := range []string{"agents", "bots"} {
+				if got := w.foundIn(dir); !slices.Equal(got, want[i]) {
+					t.Errorf("drift of %s: got %q, want %q", dir, got, want[i])
+				}
+			}
+		})
 	}
 }
