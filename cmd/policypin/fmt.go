@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -66,7 +67,7 @@ func formatProject(ctx context.Context, w *world, opts fmtOptions) error {
 	defer p.close()
 	files, problems, err := opts.layOut(w, p)
 	if err != nil {
-		return noFile(err)
+		return err
 	}
 	changed := slices.DeleteFunc(slices.Clone(files), func(f manifest.Formatted) bool { return !f.Changed() })
 	if err := report.Problems(w.stderr, w.errStyle(), problems); err != nil {
@@ -74,8 +75,9 @@ func formatProject(ctx context.Context, w *world, opts fmtOptions) error {
 	}
 	write := !opts.check && !opts.diff
 	if write {
-		if err := rewrite(ctx, p.dir, changed); err != nil {
-			return err
+		written, err := rewrite(ctx, p.dir, changed)
+		if err != nil {
+			return errors.Join(report.FormattedText(w.stdout, changed[:written]), err)
 		}
 	}
 	if opts.diff {
@@ -109,8 +111,8 @@ func fmtCommandFor(project string) string {
 	return "policypin -C " + shellQuote(project) + " fmt"
 }
 
-// layOut lays out the files that the options name. The error wraps
-// [fs.ErrNotExist] where there is no project file.
+// layOut lays out the files that the options name, without those that a sparse
+// checkout left out: these can't be written, and git takes them for unchanged.
 func (opts fmtOptions) layOut(w *world, p *project) ([]manifest.Formatted, diag.List, error) {
 	if opts.staged {
 		s, err := loadStaged(p)
@@ -133,13 +135,29 @@ func (opts fmtOptions) layOut(w *world, p *project) ([]manifest.Formatted, diag.
 			only = append(only, file)
 		}
 	}
-	return manifest.Format(fsys, only)
+	files, problems, err := manifest.Format(fsys, only)
+	if err != nil {
+		return nil, nil, noFile(err)
+	}
+	files = slices.DeleteFunc(files, func(f manifest.Formatted) bool { return !p.onDisk(f.File) })
+	problems = slices.DeleteFunc(problems, func(q diag.Problem) bool { return q.File != manifest.ProjectFile && !p.onDisk(q.File) })
+	return files, problems, nil
+}
+
+// onDisk tells whether there is a file of the project in the work tree, or
+// something else in its place.
+func (p *project) onDisk(name string) bool {
+	_, err := os.Lstat(filepath.Join(p.dir, filepath.FromSlash(name)))
+	return !missing(err)
 }
 
 // file is the path in the project of a file that is named as seen from dir.
 func (p *project) file(dir, name string) (string, error) {
 	full := resolvePath(dir, name)
 	info, err := os.Lstat(full)
+	if missing(err) {
+		return "", fmt.Errorf("there is no file %s", name)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -160,21 +178,21 @@ func (p *project) file(dir, name string) (string, error) {
 	return rel, nil
 }
 
-// rewrite replaces files, each whole or not at all.
-func rewrite(ctx context.Context, dir string, files []manifest.Formatted) error {
+// rewrite replaces files, each whole or not at all, and returns how many it did.
+func rewrite(ctx context.Context, dir string, files []manifest.Formatted) (written int, err error) {
 	// Through a root, a symbolic link can't lead the files elsewhere.
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer root.Close()
-	for _, f := range files {
+	for i, f := range files {
 		if err := ctx.Err(); err != nil {
-			return err
+			return i, err
 		}
 		if err := rewriteFile(root, f.File, f.After); err != nil {
-			return fmt.Errorf("writing %s: %w", f.File, err)
+			return i, fmt.Errorf("writing %s: %w", f.File, err)
 		}
 	}
-	return nil
+	return len(files), nil
 }

@@ -96,6 +96,12 @@ func schemaUpgrade(ctx context.Context, w *world, apiURL, version string, names 
 	for _, s := range sets {
 		row := report.UpgradedSet{Name: s.Name, File: s.File, From: s.SchemaVersion, Changed: s.SchemaVersion != version}
 		if row.Changed {
+			if !p.onDisk(s.File) {
+				return doc, &hinted{
+					err:  fmt.Errorf("%s is not checked out, so it can't be changed", s.File),
+					hint: "git sparse-checkout add its folder, or name other sets with --set",
+				}
+			}
 			if changed[s.File], err = s.WithSchema(version); err != nil {
 				return doc, fmt.Errorf("%s: %w", s.File, err)
 			}
@@ -209,6 +215,8 @@ func replaceFiles(dir string, files map[string][]byte, first string) error {
 	return nil
 }
 
+// rewriteFile replaces a file, or writes a new one. Renaming would pass by a mark
+// that says not to write to it, but for Windows.
 func rewriteFile(root *os.Root, name string, text []byte) error {
 	info, err := root.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -216,6 +224,9 @@ func rewriteFile(root *os.Root, name string, text []byte) error {
 	}
 	if err != nil {
 		return err
+	}
+	if info.Mode().Perm()&0o222 == 0 {
+		return fmt.Errorf("%s is read-only", name)
 	}
 	temp := name + "." + rand.Text()
 	if err := writeNew(root, file{temp, string(text)}); err != nil {
