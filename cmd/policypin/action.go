@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/policypin/policypin/gitstore"
 	"github.com/policypin/policypin/internal/ghaction"
+	"github.com/policypin/policypin/internal/publish"
 	"github.com/policypin/policypin/internal/report"
 	"github.com/urfave/cli/v2"
 )
@@ -52,6 +54,10 @@ type action struct {
 	// proposal is what the event compares; its base is read until the end.
 	proposal      *proposal
 	changeCommand string // writes what the comment says about the change alone
+	// labels are the approvals by labels, and hints what refusals said before
+	// GitHub was asked for them.
+	labels []gitstore.Approval
+	hints  map[*publish.Refusal]string
 }
 
 // runAction is the whole run. Its error has been shown already: all text goes

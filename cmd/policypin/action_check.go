@@ -15,6 +15,7 @@ import (
 	"github.com/policypin/policypin/internal/publish"
 	"github.com/policypin/policypin/internal/report"
 	"github.com/policypin/policypin/manifest"
+	"github.com/urfave/cli/v2"
 )
 
 // validate reports problems of the checked out files, and nothing else.
@@ -107,12 +108,15 @@ func (a *action) check(ctx context.Context) error {
 		return err
 	}
 	if a.proposal != nil {
-		if problems.Err() == nil {
-			a.changeCommand = a.proposal.page(p).Command
-			c.Command = a.changeCommand
-		}
 		if err := a.impact(tree, problems); err != nil {
 			return err
+		}
+		page, err := changeComment(a.world, report.Diff{From: c.Base, To: c.Head}, impactOptions{})
+		if err != nil {
+			return err
+		}
+		if c.Impact != nil && len(a.proposal.diff.Sets) <= maxCompared { // else the command does more, or fails
+			a.changeCommand, c.Command = page.Command, page.Command
 		}
 	}
 	if tree != nil && len(tree.Sets) == 1 {
@@ -141,9 +145,13 @@ func (a *action) check(ctx context.Context) error {
 	if plan == nil {
 		return worse(err, red)
 	}
-	c.Plan, c.Target, a.complete = plan, t.Name, true
+	c.Plan, c.Target, a.complete = a.beforeLabels(plan), t.Name, true
 	if a.proposal != nil && c.Drift == nil {
 		flags := planOptions{publishOptions: a.publishFlags(), offline: !a.in.online, base: a.proposal.base.commit.String()}
+		for _, approval := range a.labels {
+			// What a label approved, a flag approves elsewhere.
+			flags.approve = *cli.NewStringSlice(append(flags.approve.Value(), approval.Gate+"="+approval.Reason)...)
+		}
 		again, err := planComment(a.world, plan, flags)
 		if err != nil {
 			return err
@@ -231,7 +239,9 @@ func (a *action) planCommit(ctx context.Context, p *project, t manifest.Target, 
 	if err != nil {
 		return nil, err
 	}
-	opts.Merged = merged
+	if opts.Merged = merged; merged {
+		opts.Ask = a.askLabels
+	}
 	if src.Origin, err = a.origin(p, t, flags.origin); err != nil {
 		return nil, err
 	}

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"context"
+
 	"github.com/policypin/policypin/diag"
+	"github.com/policypin/policypin/gitstore"
 	"github.com/policypin/policypin/internal/impact"
+	"github.com/policypin/policypin/internal/publish"
 	"github.com/policypin/policypin/internal/report"
 	"github.com/policypin/policypin/manifest"
 )
@@ -73,4 +77,31 @@ func (a *action) impact(tree *manifest.Tree, problems diag.List) error {
 	}
 	a.say("access widened: %s", a.outputs["widened"])
 	return report.ImpactText(a.stdout, a.style(), report.Impact{From: c.Base, To: c.Head, Report: *c.Impact})
+}
+
+// askLabels is labelApprovals for a check, whose comment has to come out alike
+// wherever it is written.
+func (a *action) askLabels(ctx context.Context, plan *publish.Plan) ([]gitstore.Approval, error) {
+	a.hints = map[*publish.Refusal]string{}
+	for _, r := range plan.Refusals {
+		a.hints[r] = r.Hint
+	}
+	approvals, err := a.labelApprovals(ctx, plan)
+	a.labels = approvals
+	return approvals, err
+}
+
+// beforeLabels is a plan without what GitHub said about labels that are missing.
+// That is of the moment, and belongs into the log.
+func (a *action) beforeLabels(plan *publish.Plan) *publish.Plan {
+	shown := *plan
+	shown.Refusals = nil
+	for _, r := range plan.Refusals {
+		one := *r
+		if hint, asked := a.hints[r]; asked {
+			one.Hint = hint
+		}
+		shown.Refusals = append(shown.Refusals, &one)
+	}
+	return &shown
 }

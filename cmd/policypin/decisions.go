@@ -64,14 +64,33 @@ func (p *proposal) impact(head *manifest.Tree, problems diag.List) (r *impact.Re
 			rest = append(rest, s.Name)
 		}
 	}
+	given, err := p.given(head)
+	if err != nil {
+		return nil, fmt.Sprintf("the requests to try can't be read: %v", err)
+	}
 	// nil would compare all of them.
-	found := impact.Compare(base, head, impact.Options{Sets: append([]string{}, names...)})
+	found := impact.Compare(base, head, impact.Options{Sets: append([]string{}, names...), Given: given})
+	if err := found.Problems.Err(); err != nil {
+		return nil, fmt.Sprintf("the requests to try can't be read: %v", err)
+	}
 	for _, name := range rest {
 		found.Sets = append(found.Sets, impact.SetReport{Set: name, Kind: manifest.Changed, Uncovered: []impact.Uncovered{{
 			Reason: fmt.Sprintf("it wasn't compared, as %d policy sets change and the first %d of them were", len(names)+len(rest), maxCompared),
 		}}})
 	}
 	return &found, ""
+}
+
+// given reads the requests that were really made, as the head has them.
+func (p *proposal) given(head *manifest.Tree) (*impact.Given, error) {
+	if head == nil || head.Project == nil || p.head.fsys == nil {
+		return nil, nil
+	}
+	given, problems, err := impact.ReadGiven(p.head.fsys, head.Project)
+	if err != nil {
+		return nil, err
+	}
+	return given, problems.Err()
 }
 
 func firstError(problems diag.List) string {
@@ -83,76 +102,82 @@ func firstError(problems diag.List) string {
 	return manifest.ProjectFile
 }
 
-// impactComment is the page of a pull request without a plan: what changed, which
-// decisions, and what the tests come to. Its command names commits, whatever they
-// were called.
-func impactComment(ctx context.Context, w *world, from, to string) (report.Comment, error) {
-	var none report.Comment
-	if err := notZones(from, to); err != nil {
-		return none, err
-	}
-	p, err := w.findProject()
-	if err != nil {
-		return none, err
-	}
-	defer p.close()
-	made := &proposal{}
-	if made.base, err = w.side(ctx, p, diffOptions{}, from); err != nil {
-		return none, err
-	}
-	if made.head, err = w.side(ctx, p, diffOptions{}, to); err != nil {
-		return none, err
-	}
-	var head *manifest.Tree
-	var problems diag.List
-	if made.head.fsys != nil {
-		if head, problems, err = manifest.Load(made.head.fsys); err != nil {
-			return none, noFile(err)
-		}
-		if err := problems.Err(); err != nil {
-			return none, err
-		}
-	}
-	if made.diff, err = w.difference(p, made.base, made.head); err != nil {
-		return none, err
-	}
-	c := made.page(p)
-	c.Problems = problems
-	made.decide(&c, head, problems)
-	return c, nil
-}
-
+// writeImpactComment writes the page of a pull request without a plan: what
+// changed, which decisions, and what the tests come to.
 func writeImpactComment(ctx context.Context, w *world, opts impactOptions, from, to string) error {
-	page, err := impactComment(ctx, w, from, to)
-	if err := writeMarkdown(w, page, err); err != nil {
+	found, err := findImpact(ctx, w, opts, from, to)
+	if err != nil {
 		return err
 	}
-	if i := page.Impact; opts.exitCode && (i == nil || i.Changed() || !i.Complete()) {
+	doc, err := compare(ctx, w, diffOptions{apiURL: opts.apiURL}, from, to)
+	if err != nil {
+		return err
+	}
+	c, err := changeComment(w, doc, opts)
+	if err != nil {
+		return err
+	}
+	c.Impact = &found.Report
+	if c.Problems, c.Tests, err = w.testsOf(ctx, to); err != nil {
+		return err
+	}
+	if err := writeMarkdown(w, c, nil); err != nil {
+		return err
+	}
+	if opts.exitCode && (found.Changed() || !found.Complete()) {
 		return errChanges
 	}
 	return nil
 }
 
-// page is the comment about a proposal alone, with the command that writes it.
-func (p *proposal) page(in *project) report.Comment {
+// changeComment is the comment about a change alone, with the command that writes
+// it. That names commits, whatever they were called.
+func changeComment(w *world, doc report.Diff, opts impactOptions) (report.Comment, error) {
+	p, err := w.findProject()
+	if err != nil {
+		return report.Comment{}, err
+	}
+	defer p.close()
 	command := []string{"impact", "--format", formatMarkdown}
-	for _, s := range []report.Side{p.base.report(), p.head.report()} {
+	if opts.online {
+		command = append(command, "--online")
+	}
+	for _, f := range []struct {
+		name   string
+		values []string
+	}{{"--requests", opts.requests.Value()}, {"--entities", opts.entities.Value()}, {"--api-url", optional(opts.apiURL)}} {
+		for _, v := range f.values {
+			command = append(command, f.name, v)
+		}
+	}
+	for _, s := range []report.Side{doc.From, doc.To} {
 		if s.Commit != "" {
 			s.Name = s.Commit
 		}
 		command = append(command, s.Name)
 	}
-	c := report.Comment{Project: in.rel, Tool: build().Version, Command: commandLine(in.rel, command...)}
-	p.show(&c)
-	return c
+	return report.Comment{
+		Project: p.rel, Base: doc.From, Head: doc.To, Diff: &doc.Diff, Full: fullReport, Command: commandLine(p.rel, command...),
+	}, nil
 }
 
-// notZones refuses what only policypin diff can compare.
-func notZones(names ...string) error {
-	for _, name := range names {
-		if strings.HasPrefix(name, zonePrefix) {
-			return &usage{msg: "impact compares states of the repository, not " + name, hint: "name a pin of that zone, such as agents/v12"}
-		}
+// testsOf runs the tests of a state, and gives its problems, which are no errors.
+func (w *world) testsOf(ctx context.Context, name string) (diag.List, *policytest.Report, error) {
+	if strings.HasPrefix(name, zonePrefix) {
+		return nil, nil, nil // a zone has none
 	}
-	return nil
+	p, err := w.findProject()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer p.close()
+	s, err := w.side(ctx, p, diffOptions{}, name)
+	if err != nil || s.fsys == nil {
+		return nil, nil, err
+	}
+	tree, problems, err := manifest.Load(s.fsys)
+	if missing(err) {
+		return nil, nil, nil // the project is gone
+	}
+	return problems, runTests(tree, problems), err
 }
