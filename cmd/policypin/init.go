@@ -103,6 +103,9 @@ type scaffoldFile struct {
 // that an init that was interrupted can be run again.
 func (w *world) scaffold(ctx context.Context, dir string) (report.Scaffold, error) {
 	doc := report.Scaffold{Schema: report.Schema, Written: []string{}, Kept: []string{}}
+	if err := w.needWorkTree(dir); err != nil {
+		return doc, err
+	}
 	version, schema, err := defaultSchema(ctx)
 	if err != nil {
 		return doc, err

@@ -3,7 +3,9 @@ package main
 import (
 	"embed"
 	"fmt"
+	"os"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/policypin/policypin/gitstore"
@@ -14,6 +16,29 @@ var scaffoldWorkflows embed.FS
 
 //go:embed scaffold/pre-commit-config.yaml
 var scaffoldPreCommit string
+
+// needWorkTree refuses to write a project into a bare repository or a Git
+// directory, where nobody would find it. dir need not exist yet.
+func (w *world) needWorkTree(dir string) error {
+	for {
+		if _, err := os.Stat(dir); !missing(err) || dir == filepath.Dir(dir) {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	repo, err := gitstore.Open(dir, w.getenv)
+	if err != nil {
+		return nil // outside of Git, or nothing that we know
+	}
+	defer repo.Close()
+	if repo.Root() == "" {
+		return &hinted{
+			err:  fmt.Errorf("%s is in a Git repository without a work tree", dir),
+			hint: "a project belongs into the work tree of a clone",
+		}
+	}
+	return nil
+}
 
 // topOf finds the top of the work tree that dir is in, and dir as seen from
 // there. Outside Git, dir will be the top.

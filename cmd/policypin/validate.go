@@ -72,6 +72,9 @@ func validate(w *world, opts validateOptions) error {
 		w.say("%s", report.Count(problems))
 		return errProblems
 	}
+	if opts.staged && len(problems) == 0 && len(tree.Sets)+len(tree.Sources)+len(tree.Tests) == 0 {
+		return nil // a hook has nothing to say of a commit that isn't about policies
+	}
 	w.say("%s", report.Checked(tree, problems))
 	return nil
 }
