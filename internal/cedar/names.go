@@ -13,7 +13,7 @@ import (
 
 // namesKnown tells whether each entity and each type that a policy names is in
 // the schema. The engine doesn't look at the ids of enums, nor at the type after
-// "is" in a condition. It takes a decimal with a plus sign, too.
+// "is" in a condition.
 func (s *Schema) namesKnown(tree *ast.Policy) bool {
 	for _, scope := range []ast.IsScopeNode{tree.Principal, tree.Action, tree.Resource} {
 		switch n := scope.(type) {
@@ -49,8 +49,6 @@ func (s *Schema) namesKnown(tree *ast.Policy) bool {
 				good = good && s.knownType(n.EntityType)
 			case ast.NodeTypeHas:
 				good = good && s.attributes[string(n.Value)]
-			case ast.NodeTypeExtensionCall:
-				good = good && !signed(n)
 			}
 			return good
 		})
@@ -152,10 +150,6 @@ func (c *check) walkNames(n ast.IsNode, at *span) {
 		c.checkType(n.EntityType, at.at)
 	case ast.NodeTypeHas:
 		c.checkHas(n, at.at)
-	case ast.NodeTypeExtensionCall:
-		if signed(n) {
-			c.add(at.kid(0).start, "cedar-extension", "a decimal has no plus sign", "leave it out")
-		}
 	}
 	for i, kid := range children(n) {
 		if i < len(at.kids) {

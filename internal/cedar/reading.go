@@ -9,16 +9,19 @@ import (
 	"github.com/cedar-policy/cedar-go/x/exp/schema/resolved"
 )
 
-// cedar-go's type checker differs from the official engine's in four ways, which
+// cedar-go's type checker differs from the official engine's in five ways, which
 // the comparison with that engine found. Each is closed by handing it a policy
 // that says the same in other words:
 //
 //   - "a is T in b" is "a is T && a in b". cedar-go doesn't see that it is false
 //     for another type, and then objects to what it guards.
-//   - "x == x" of a variable isn't known to be true. cedar-go takes it for that,
-//     and leaves the other branch of an if unchecked.
+//   - "x == x" of a variable other than action isn't known to be true. cedar-go
+//     takes it for that, and leaves the other branch of an if unchecked.
 //   - Conditions are one chain of &&: behind a "when { false }", nothing is checked.
 //   - A datetime can't be compared with a duration.
+//   - A decimal has no plus sign.
+
+// What it evaluates in another way is in decidable.go.
 
 // A reading is what the type checker says of a policy.
 type reading struct {
@@ -29,8 +32,8 @@ type reading struct {
 
 func (s *Schema) read(tree *ast.Policy) reading {
 	err := s.validator.Policy("", tree)
-	mixed, same := s.suspicious(tree)
-	if err == nil && !mixed && !same {
+	mixed, odd := s.suspicious(tree)
+	if err == nil && !mixed && !odd {
 		return reading{}
 	}
 	official := rewriteAll(tree, spelledOut)
@@ -73,7 +76,7 @@ func joined(tree *ast.Policy) *ast.Policy {
 // may be nil.
 type rewriter func(n ast.IsNode, at *span) (ast.IsNode, *span)
 
-// spelledOut is for "is in" and for a variable compared with itself.
+// spelledOut is for "is in", for a variable compared with itself, and for signs.
 func spelledOut(n ast.IsNode, at *span) (ast.IsNode, *span) {
 	switch n := n.(type) {
 	case ast.NodeTypeIsIn:
@@ -87,6 +90,8 @@ func spelledOut(n ast.IsNode, at *span) (ast.IsNode, *span) {
 		if sameVariable(n.BinaryNode) {
 			return not(contained(n.BinaryNode)), at.over(at.over(at.of(0), at.kid(1)))
 		}
+	case ast.NodeTypeExtensionCall:
+		return refused(n, at)
 	}
 	return n, at
 }
@@ -94,7 +99,7 @@ func spelledOut(n ast.IsNode, at *span) (ast.IsNode, *span) {
 func sameVariable(n ast.BinaryNode) bool {
 	left, ok := n.Left.(ast.NodeTypeVariable)
 	right, too := n.Right.(ast.NodeTypeVariable)
-	return ok && too && left.Name == right.Name
+	return ok && too && left.Name == right.Name && left.Name != "action"
 }
 
 func contained(n ast.BinaryNode) ast.IsNode {
@@ -190,24 +195,27 @@ func orderedType(t resolved.IsType) uint {
 }
 
 // suspicious tells whether the policy compares what may be of two types, and
-// whether it compares a variable with itself.
-func (s *Schema) suspicious(tree *ast.Policy) (mixed, same bool) {
+// whether cedar-go may accept it for another of the reasons above.
+func (s *Schema) suspicious(tree *ast.Policy) (mixed, odd bool) {
 	for _, c := range tree.Conditions {
 		ast.Inspect(ast.NewNode(c.Body), func(n ast.IsNode) bool {
 			switch n := n.(type) {
 			case ast.NodeTypeEquals:
-				same = same || sameVariable(n.BinaryNode)
+				odd = odd || sameVariable(n.BinaryNode)
 			case ast.NodeTypeNotEquals:
-				same = same || sameVariable(n.BinaryNode)
+				odd = odd || sameVariable(n.BinaryNode)
+			case ast.NodeTypeExtensionCall:
+				_, plus := signed(n)
+				odd = odd || plus
 			default:
 				if b, ok := comparison(n); ok {
 					mixed = mixed || bits.OnesCount(s.ordered(b.Left)|s.ordered(b.Right)) > 1
 				}
 			}
-			return !mixed || !same
+			return !mixed || !odd
 		})
 	}
-	return mixed, same
+	return mixed, odd
 }
 
 // ordered says which kinds of value an expression may have, going by names: an
@@ -239,17 +247,31 @@ var orderedBy = map[string]uint{
 	"toDays": isLong, "toHours": isLong, "toMinutes": isLong, "toSeconds": isLong, "toMilliseconds": isLong,
 }
 
-// signed tells whether a call makes a decimal from a literal that starts with a
-// plus sign, which cedar-go reads and the official engine doesn't.
-func signed(n ast.IsNode) bool {
+// signed gives the literal that a decimal is made from, if it starts with a plus
+// sign.
+func signed(n ast.IsNode) (text types.String, ok bool) {
 	call, ok := n.(ast.NodeTypeExtensionCall)
 	if !ok || call.Name != "decimal" || len(call.Args) != 1 {
-		return false
+		return "", false
 	}
 	value, ok := call.Args[0].(ast.NodeValue)
 	if !ok {
-		return false
+		return "", false
 	}
-	text, ok := value.Value.(types.String)
-	return ok && strings.HasPrefix(string(text), "+")
+	text, ok = value.Value.(types.String)
+	return text, ok && strings.HasPrefix(string(text), "+")
+}
+
+// refused gives such a literal a second sign, so that cedar-go refuses it too.
+func refused(n ast.IsNode, at *span) (ast.IsNode, *span) {
+	if text, ok := signed(n); ok {
+		return call("decimal", constant("+"+text)), at
+	}
+	return n, at
+}
+
+func constant(v types.Value) ast.IsNode { return ast.NodeValue{Value: v} }
+
+func call(name types.Path, args ...ast.IsNode) ast.IsNode {
+	return ast.NodeTypeExtensionCall{Name: name, Args: args}
 }

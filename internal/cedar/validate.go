@@ -166,7 +166,7 @@ func (c *check) reword(f finding) {
 	case strings.HasPrefix(f.message, "extension constructors may not"):
 		c.add(f.offset, "cedar-extension", "the argument must be a string literal", "")
 	case strings.HasPrefix(f.message, extensionValue):
-		c.add(f.offset, "cedar-extension", strings.TrimPrefix(f.message, extensionValue), "")
+		c.add(f.offset, "cedar-extension", strings.Replace(strings.TrimPrefix(f.message, extensionValue), "`\"++", "`\"+", 1), "")
 	default:
 		c.add(f.offset, "cedar-type", plainTypes(f.message), "")
 	}
