@@ -33,8 +33,8 @@ var wider = map[string]string{
 }
 
 // reproduce runs the command that a comment ends with, in a clone that has the
-// commits.
-func (j *job) reproduce(page string) {
+// commits. It ends with a status.
+func (j *job) reproduce(page string, status int) {
 	j.Helper()
 	_, command, ok := strings.Cut(page, "```sh\n")
 	if !ok {
@@ -42,10 +42,10 @@ func (j *job) reproduce(page string) {
 	}
 	command, _, _ = strings.Cut(command, "\n")
 	gittest.Git(j, j.world.clone(), "fetch", "-q", "origin", j.commits["MERGE_SHA"])
-	again := exec.Command(binary, strings.Fields(command)[1:]...)
+	again := exec.Command("sh", "-c", strings.Replace(command, "policypin", binary, 1))
 	again.Dir, again.Env = j.world.clone(), gittest.Env()
-	if out, err := again.Output(); err != nil || string(out) != page {
-		j.Errorf("%s: got %v and\n%s\nwant\n%s", command, err, out, page)
+	if out, _ := again.Output(); again.ProcessState.ExitCode() != status || string(out) != page {
+		j.Errorf("%s: got status %d and\n%s\nwant %d and\n%s", command, again.ProcessState.ExitCode(), out, status, page)
 	}
 }
 
@@ -94,7 +94,7 @@ func TestActionWidening(t *testing.T) {
 	if !strings.Contains(s.summary, "#### Widened access") || !strings.Contains(s.log, "widened by shared (policies/shared.cedar:1)") {
 		t.Errorf("got log %s\nsummary %s", s.log, s.summary)
 	}
-	j.reproduce(ours[0])
+	j.reproduce(ours[0], 0)
 
 	j.hub.writes = nil
 	if s = j.run(); s.status != 3 || len(j.hub.writes) != 0 {
@@ -161,7 +161,7 @@ func TestActionImpact(t *testing.T) {
 			if !strings.Contains(ours[0], tt.says) {
 				t.Errorf("want %q in\n%s", tt.says, ours[0])
 			}
-			j.reproduce(ours[0])
+			j.reproduce(ours[0], 0)
 		})
 	}
 }
@@ -187,7 +187,7 @@ func TestActionWithABrokenBase(t *testing.T) {
 	if len(ours) != 1 || !strings.Contains(ours[0], " · decisions not compared\n") || !strings.Contains(ours[0], "Which decisions change isn't known: the files of the base have errors") {
 		t.Errorf("got comments %q", ours)
 	}
-	j.reproduce(ours[0])
+	j.reproduce(ours[0], 0)
 
 	// Errors of the head are told as such; nothing claims that decisions stay.
 	w.git("checkout", "-q", "-b", "worse", broken)
@@ -197,6 +197,46 @@ func TestActionWithABrokenBase(t *testing.T) {
 	if ours = j.hub.ours(); s.status != 3 || s.outputs["widened"] != "unknown" || len(ours) != 1 || !strings.Contains(ours[0], "Which decisions change isn't known: the files have errors") {
 		t.Errorf("got comments %q; %s", ours, s)
 	}
+}
+
+// A gate that a label approves: the comment names the label, and comes out alike
+// where GitHub can't be asked, before and after the approval.
+func TestActionCommentAboutAGate(t *testing.T) {
+	t.Parallel()
+	j := newJob(t, map[string]string{
+		"policypin.yaml":       project(t)["policypin.yaml"] + "gates: {widened: approve}\n",
+		"policies/agent.cedar": policy("all-agents"),
+	})
+	zone := j.world.serve()
+	j.world.git("checkout", "-q", "main")
+	j.world.mustPublish(env(zone.url))
+	j.world.git("fetch", "-q", "--tags", "origin")
+	pull := &ghPull{permissions: map[string]string{"grace": "write"}}
+	j.hub.before = pull.serve
+	j.pull("pull_request")
+	s := j.run()
+	label := j.gateLabel(s, "widened")
+	ours := j.hub.ours()
+	if s.status != 5 || len(ours) != 1 || label == "" {
+		t.Fatalf("got comments %q; %s", ours, s)
+	}
+	if !strings.Contains(ours[0], "#### Gates\n\n- `widened` for `agents`: refused; the label `"+label+"` approves it, set by somebody else with write access\n") ||
+		!strings.Contains(ours[0], "\n### Publishing is refused, for 1 reason · widens access (") {
+		t.Errorf("got comment\n%s", ours[0])
+	}
+	j.reproduce(ours[0], 5)
+	j.hub.writes = nil
+	pull.forbidden = "pulls/"
+	if s = j.run(); s.status != 5 || len(j.hub.writes) != 0 {
+		t.Errorf("the comment depends on what GitHub says about labels: %q\n%s", j.hub.writes, j.hub.ours()[0])
+	}
+	pull.forbidden = ""
+	pull.label("grace", "User", label)
+	s = j.run()
+	if ours = j.hub.ours(); s.status != 0 || len(ours) != 1 || !strings.Contains(ours[0], "- `widened` for `agents`: approved") {
+		t.Fatalf("got comments %q; %s", ours, s)
+	}
+	j.reproduce(ours[0], 0)
 }
 
 // TestActionInjectionThroughDecisions puts the attacks where requests come from:
@@ -245,7 +285,7 @@ func TestActionInjectionThroughDecisions(t *testing.T) {
 	if !strings.Contains(s.summary, `\u202e`) || !strings.Contains(s.summary, "```json\n") {
 		t.Error("the summary has no witness with an escaped mark")
 	}
-	j.reproduce(ours[0])
+	j.reproduce(ours[0], 0)
 }
 
 // cedarString writes any text as a literal of Cedar.
