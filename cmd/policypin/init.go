@@ -118,30 +118,34 @@ func (w *world) scaffold(ctx context.Context, dir string) (report.Scaffold, erro
 	if err != nil {
 		return doc, err
 	}
-	files := []scaffoldFile{
-		{file: file{"schemas/" + version + ".cedarschema", schema}},
-		{file: file{"policies/employees-read.cedar", scaffoldPolicy}},
-		{file: file{"tests/main.yaml", scaffoldTests}},
-		{file: file{"policy-sets/main.yaml", strings.ReplaceAll(scaffoldSet, "SCHEMA", version)}},
-	}
-	for _, f := range around {
-		files = append(files, scaffoldFile{f, true})
-	}
-	files = append(files, scaffoldFile{file: file{manifest.ProjectFile, scaffoldProject}})
-
 	// Through a root, a symbolic link can't lead the files elsewhere.
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return doc, err
 	}
 	defer root.Close()
+	_, err = root.Lstat(manifest.ProjectFile)
+	project := err == nil
+	projectText, tests := scaffoldProject, "tests"
+	if !project && testsTaken(root) {
+		tests = "policy-tests"
+		projectText = strings.Replace(projectText, "kind: Project\n", "kind: Project\ntests: ["+tests+"/*.yaml]\n", 1)
+	}
+	files := []scaffoldFile{
+		{file: file{"schemas/" + version + ".cedarschema", schema}},
+		{file: file{"policies/employees-read.cedar", scaffoldPolicy}},
+		{file: file{tests + "/main.yaml", scaffoldTests}},
+		{file: file{"policy-sets/main.yaml", strings.ReplaceAll(scaffoldSet, "SCHEMA", version)}},
+	}
+	for _, f := range around {
+		files = append(files, scaffoldFile{f, true})
+	}
+	files = append(files, scaffoldFile{file: file{manifest.ProjectFile, projectText}})
 	topRoot, err := os.OpenRoot(top)
 	if err != nil {
 		return doc, err
 	}
 	defer topRoot.Close()
-	_, err = root.Lstat(manifest.ProjectFile)
-	project := err == nil
 	for _, f := range files {
 		in, shown := root, f.name
 		if f.atTop {
@@ -163,6 +167,22 @@ func (w *world) scaffold(ctx context.Context, dir string) (report.Scaffold, erro
 		}
 	}
 	return doc, nil
+}
+
+// testsTaken tells whether the folder tests has YAML files of somebody else,
+// which would be read as decision tests.
+func testsTaken(root *os.Root) bool {
+	names, err := fs.Glob(root.FS(), "tests/*.yaml")
+	if err != nil {
+		return false
+	}
+	for _, name := range names {
+		text, err := root.ReadFile(name)
+		if err != nil || string(text) != scaffoldTests { // ours, if init was interrupted
+			return true
+		}
+	}
+	return false
 }
 
 // writeNew creates a file. The error wraps fs.ErrExist if there is one.
