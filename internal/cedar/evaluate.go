@@ -2,6 +2,7 @@ package cedar
 
 import (
 	"iter"
+	"math/bits"
 	"slices"
 	"strconv"
 
@@ -30,6 +31,8 @@ type compiled struct {
 	id     types.PolicyID // its number in decimal, since several may share a name
 	policy *cedargo.Policy
 	permit bool
+	scope  *ast.Policy
+	alone  iter.Seq2[cedargo.PolicyID, *cedargo.Policy] // made once, for it is called a million times
 }
 
 // NewAuthorizer prepares policies for deciding. Several may have one name: the
@@ -40,8 +43,11 @@ func NewAuthorizer(policies []Named) *Authorizer {
 		a.policies[i] = compiled{
 			name: p.Name, id: types.PolicyID(strconv.Itoa(i)),
 			permit: p.Policy.Effect() == "permit",
-			policy: cedargo.NewPolicyFromAST((*ast.Policy)(p.Policy.ast)),
+			policy: cedargo.NewPolicyFromAST((*ast.Policy)(decidable(p.Policy.ast))),
 		}
+		one := a.policies[i]
+		a.policies[i].scope = (*ast.Policy)(p.Policy.ast)
+		a.policies[i].alone = func(yield func(cedargo.PolicyID, *cedargo.Policy) bool) { yield(one.id, one.policy) }
 		a.index.add(i, p.Policy.ast)
 		a.context = a.context || p.Policy.usesContext()
 	}
@@ -103,11 +109,55 @@ func (a *Authorizer) Answer(e *Entities, r Request) (answer Answer) {
 			a.ask(i, world, r, &answer)
 		}
 	}
-	if len(answer.Failed) > 1 {
-		slices.Sort(answer.Failed)
-		answer.Failed = slices.Compact(answer.Failed)
+	return answer.tidy()
+}
+
+// A Mask is a set of policies, by their number. Those from 63 on share a bit.
+type Mask uint64
+
+func bit(i int) Mask { return 1 << min(i, 63) }
+
+// Masks are the policies whose scope can match a request with this entity in
+// each of the three places. The scope of a policy that is in all three matches.
+func (a *Authorizer) Masks(e *Entities, uid UID) (principal, action, resource Mask) {
+	up := upwards(e.getter(), uid.engine())
+	for i, p := range a.policies {
+		if inScope(p.scope.Principal, up) {
+			principal |= bit(i)
+		}
+		if inScope(p.scope.Resource, up) {
+			resource |= bit(i)
+		}
+		if inActionScope(p.scope.Action, up) {
+			action |= bit(i)
+		}
 	}
-	return answer
+	return principal, action, resource
+}
+
+// AnswerOf asks the policies of a mask.
+func (a *Authorizer) AnswerOf(m Mask, e *Entities, r Request) (answer Answer) {
+	if m == 0 {
+		return answer
+	}
+	if len(a.policies) > 64 && bits.OnesCount64(uint64(m)) > fewPolicies {
+		return a.Answer(e, r)
+	}
+	var world types.EntityGetter = e.getter()
+	for i := range a.policies {
+		if m&bit(i) != 0 {
+			a.ask(i, world, r, &answer)
+		}
+	}
+	return answer.tidy()
+}
+
+func (a Answer) tidy() Answer {
+	if len(a.Failed) > 1 {
+		slices.Sort(a.Failed)
+		a.Failed = slices.Compact(a.Failed)
+	}
+	return a
 }
 
 func (a *Authorizer) ask(i int, world types.EntityGetter, r Request, answer *Answer) {
@@ -127,9 +177,7 @@ func (a *Authorizer) ask(i int, world types.EntityGetter, r Request, answer *Ans
 func (a *Authorizer) ReadsContext() bool { return a.context }
 
 // All yields the policy alone, as the engine takes policies.
-func (c *compiled) All() iter.Seq2[cedargo.PolicyID, *cedargo.Policy] {
-	return func(yield func(cedargo.PolicyID, *cedargo.Policy) bool) { yield(c.id, c.policy) }
-}
+func (c *compiled) All() iter.Seq2[cedargo.PolicyID, *cedargo.Policy] { return c.alone }
 
 // explain replaces numbers by names.
 func (a *Authorizer) explain(decision types.Decision, diagnostic types.Diagnostic) Decision {

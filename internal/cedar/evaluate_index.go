@@ -115,3 +115,31 @@ func upwards(world types.EntityGetter, uid types.EntityUID) []types.EntityUID {
 	}
 	return all
 }
+
+// inScope tells whether a scope matches an entity, which comes first of up, with
+// its ancestors.
+func inScope(scope ast.IsScopeNode, up []types.EntityUID) bool {
+	switch scope := scope.(type) {
+	case ast.ScopeTypeEq:
+		return scope.Entity == up[0]
+	case ast.ScopeTypeIn:
+		return slices.Contains(up, scope.Entity)
+	case ast.ScopeTypeIs:
+		return scope.Type == up[0].Type
+	case ast.ScopeTypeIsIn:
+		return scope.Type == up[0].Type && slices.Contains(up, scope.Entity)
+	}
+	return true
+}
+
+func inActionScope(scope ast.IsActionScopeNode, up []types.EntityUID) bool {
+	switch scope := scope.(type) {
+	case ast.ScopeTypeEq:
+		return scope.Entity == up[0]
+	case ast.ScopeTypeIn:
+		return slices.Contains(up, scope.Entity)
+	case ast.ScopeTypeInSet:
+		return slices.ContainsFunc(scope.Entities, func(uid types.EntityUID) bool { return slices.Contains(up, uid) })
+	}
+	return true
+}

@@ -19,7 +19,15 @@ type LogReader struct {
 	members []Member // of this line, reused for the next
 	items   []Datum
 	queue   []Datum // of lists that aren't closed yet
-	uids    map[string]UID
+	uids    map[string]name
+	resets  int
+}
+
+// A name is what a text stands for, and its number among those that are
+// remembered.
+type name struct {
+	UID
+	number int
 }
 
 // A LogLine is one request of a log.
@@ -27,6 +35,11 @@ type LogLine struct {
 	RequestData
 	// Entities is the JSON list of the entities that the line brings along, or "".
 	Entities string
+	// Names are numbers for the spellings of principal, action and resource: the
+	// same number stands for the same entity until Resets grows. Where the line was
+	// read the slow way they are -1.
+	Names  [3]int
+	Resets int
 }
 
 // Read reads one line, without its end. What it returns is valid until the next
@@ -38,6 +51,7 @@ func (l *LogReader) Read(at diag.Position, line string) (LogLine, diag.List) {
 	if ok {
 		return r, nil
 	}
+	r = LogLine{Names: [3]int{-1, -1, -1}}
 	data, problems := ParseRequestJSON(at, []byte(line))
 	if problems == nil {
 		var d Datum
@@ -92,11 +106,11 @@ func (l *LogReader) line() (r LogLine, ok bool) {
 		which := -1
 		switch name {
 		case "principal":
-			which, ok = 0, l.uid(&r.Principal)
+			which, ok = 0, l.uid(&r.Principal, &r.Names[0])
 		case "action":
-			which, ok = 1, l.uid(&r.Action)
+			which, ok = 1, l.uid(&r.Action, &r.Names[1])
 		case "resource":
-			which, ok = 2, l.uid(&r.Resource)
+			which, ok = 2, l.uid(&r.Resource, &r.Names[2])
 		case "context":
 			which = 3
 			r.Context, ok = l.value(1)
@@ -126,6 +140,7 @@ func (l *LogReader) line() (r LogLine, ok bool) {
 		}
 	}
 	l.space()
+	r.Resets = l.resets
 	return r, l.at == len(l.text) && have[0] && have[1] && have[2]
 }
 
@@ -350,17 +365,19 @@ const maxUIDs = 100_000
 
 // uid reads the name of an entity: text, {"type", "id"}, or the same below
 // "__entity".
-func (l *LogReader) uid(into *PlacedUID) bool {
+func (l *LogReader) uid(into *PlacedUID, number *int) bool {
 	into.Position = l.where
 	l.space()
 	start := l.at
+	seen := l.glance()
+	if known, ok := l.uids[seen]; ok {
+		l.at += len(seen)
+		into.UID, *number = known.UID, known.number
+		return true
+	}
 	d, ok := l.value(1)
 	if !ok {
 		return false
-	}
-	if uid, ok := l.uids[l.text[start:l.at]]; ok {
-		into.UID = uid
-		return true
 	}
 	r := jsonReader{at: l.where}
 	placed, ok := r.uid(d, "")
@@ -368,9 +385,34 @@ func (l *LogReader) uid(into *PlacedUID) bool {
 		return false
 	}
 	if l.uids == nil || len(l.uids) >= maxUIDs {
-		l.uids = map[string]UID{}
+		l.uids = map[string]name{}
+		l.resets++
 	}
-	l.uids[l.text[start:l.at]] = placed.UID
-	into.UID = placed.UID
+	known, ok := l.uids[l.text[start:l.at]] // with white space or "__entity" it wasn't seen at a glance
+	if !ok {
+		known = name{placed.UID, len(l.uids)}
+	}
+	l.uids[l.text[start:l.at]] = known
+	into.UID, *number = known.UID, known.number
 	return true
+}
+
+// glance is what looks like a name, without reading it. Only whole values are
+// remembered, so that a text that is remembered ends where a value does.
+func (l *LogReader) glance() string {
+	rest := l.text[l.at:]
+	n := 0
+	switch {
+	case rest == "":
+	case rest[0] == '{':
+		n = strings.IndexByte(rest, '}') + 1
+	case rest[0] == '"':
+		for n = 1; n < len(rest) && rest[n] != '"'; n++ {
+			if rest[n] == '\\' {
+				n++
+			}
+		}
+		n = min(n+1, len(rest))
+	}
+	return rest[:n]
 }

@@ -1,6 +1,7 @@
 package impact
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -188,9 +189,14 @@ func (v variation) each(base []int, visit func([]int) bool) (all bool) {
 		return true
 	}
 	seen := map[string]bool{}
+	var code []byte
 	enough := false
 	once := func(choice []int) bool {
-		key := fmt.Sprint(choice)
+		code = code[:0]
+		for _, n := range choice {
+			code = binary.AppendUvarint(code, uint64(n))
+		}
+		key := string(code)
 		if !enough && !seen[key] && len(seen) < v.limit {
 			seen[key] = true
 			enough = !visit(choice)

@@ -144,19 +144,89 @@ type try struct {
 	test  bool
 	// again reads the request anew.
 	again func() (cedar.RequestData, bool)
+	// named are what is known of the principal, the action and the resource; nil
+	// has to be found out.
+	named *[3]*standing
+}
+
+// A standing is what is known of an entity in the entities of files, however
+// often a log names it.
+type standing struct {
+	there bool
+	masks []sideMasks // of each comparison
+}
+
+// sideMasks are the changed policies of both sides whose scope can match a
+// request with the entity as principal, as action and as resource.
+type sideMasks struct{ from, to [3]cedar.Mask }
+
+func (b *bench) standing(world *cedar.Entities, uid cedar.UID) *standing {
+	s := &standing{there: world.Has(uid), masks: make([]sideMasks, len(b.pending))}
+	for i, p := range b.pending {
+		m := &s.masks[i]
+		m.from[0], m.from[1], m.from[2] = p.comparison.from.parts.Masks(world, uid)
+		m.to[0], m.to[1], m.to[2] = p.comparison.to.parts.Masks(world, uid)
+	}
+	return s
+}
+
+// masks are the changed policies of both sides whose scope matches a request.
+func masks(i int, of *[3]*standing) (from, to cedar.Mask) {
+	p, a, r := &of[0].masks[i], &of[1].masks[i], &of[2].masks[i]
+	return p.from[0] & a.from[1] & r.from[2], p.to[0] & a.to[1] & r.to[2]
+}
+
+// A register has the standings of entities by the numbers that a reader of logs
+// gives their names.
+type register struct {
+	resets int
+	list   []*standing
+}
+
+func (r *register) find(b *bench, line *cedar.LogLine) *[3]*standing {
+	if r.resets != line.Resets {
+		r.resets, r.list = line.Resets, nil
+	}
+	var found [3]*standing
+	for i, uid := range [3]cedar.UID{line.Principal.UID, line.Action.UID, line.Resource.UID} {
+		n := line.Names[i]
+		if n < 0 {
+			found[i] = b.standing(b.world, uid)
+			continue
+		}
+		for len(r.list) <= n {
+			r.list = append(r.list, nil)
+		}
+		if r.list[n] == nil {
+			r.list[n] = b.standing(b.world, uid)
+		}
+		found[i] = r.list[n]
+	}
+	return &found
 }
 
 // try decides a request in every comparison. about tells whether a request that
 // isn't one of the schema is worth a word for a set.
 func (b *bench) try(t try, results []trial, about func(*pending) bool) {
-	request, problems := b.request(t.RequestData, !b.context)
+	if t.named == nil {
+		t.named = &[3]*standing{b.standing(t.world, t.Principal.UID), b.standing(t.world, t.Action.UID), b.standing(t.world, t.Resource.UID)}
+	}
+	// The context is built only where a policy that can match reads it.
+	outline := true
+	if b.context {
+		for i := range b.pending {
+			from, to := masks(i, t.named)
+			outline = outline && from|to == 0
+		}
+	}
+	request, problems := b.request(t.RequestData, outline)
 	reason := ""
 	switch {
 	case problems != nil:
 		reason = problems[0].Message
-	case b.needs[t.Principal.Type] && !t.world.Has(t.Principal.UID):
+	case b.needs[t.Principal.Type] && !t.named[0].there:
 		reason = b.absent(t.Principal.UID, t.unfit)
-	case b.needs[t.Resource.Type] && !t.world.Has(t.Resource.UID):
+	case b.needs[t.Resource.Type] && !t.named[2].there:
 		reason = b.absent(t.Resource.UID, t.unfit)
 	}
 	for i, p := range b.pending {
@@ -173,7 +243,8 @@ func (b *bench) try(t try, results []trial, about func(*pending) bool) {
 			result.logs++
 		}
 		c := p.comparison
-		from, to := c.from.parts.Answer(t.world, request), c.to.parts.Answer(t.world, request)
+		maskFrom, maskTo := masks(i, t.named)
+		from, to := c.from.parts.AnswerOf(maskFrom, t.world, request), c.to.parts.AnswerOf(maskTo, t.world, request)
 		result.failures.note(c, t.world, request, from, to)
 		if from.Same(to) {
 			continue

@@ -155,10 +155,10 @@ func tryLogs(benches []*bench, logs []requestLog, results []trial) (problems dia
 	next := make(chan int)
 	for range min(runtime.GOMAXPROCS(0), len(list)) {
 		workers.Go(func() {
-			reader := &cedar.LogReader{}
+			reader, registers := &cedar.LogReader{}, make([]register, len(benches))
 			for i := range next {
 				o := outcome{trials: make([]trial, len(results))}
-				o.problems = list[i].try(reader, benches, o.trials)
+				o.problems = list[i].try(reader, registers, benches, o.trials)
 				outcomes[i] = o
 			}
 		})
@@ -180,7 +180,7 @@ func tryLogs(benches []*bench, logs []requestLog, results []trial) (problems dia
 }
 
 // try reads and tries the lines of a piece.
-func (p piece) try(reader *cedar.LogReader, benches []*bench, results []trial) (problems diag.List) {
+func (p piece) try(reader *cedar.LogReader, registers []register, benches []*bench, results []trial) (problems diag.List) {
 	at := diag.Position{File: p.log.name, Line: p.line}
 	for rest := p.text; rest != ""; at.Line++ {
 		line, more, _ := strings.Cut(rest, "\n")
@@ -209,13 +209,16 @@ func (p piece) try(reader *cedar.LogReader, benches []*bench, results []trial) (
 				continue
 			}
 		}
-		for _, b := range benches {
+		for i, b := range benches {
 			t := try{RequestData: request.RequestData, world: b.world, unfit: b.unfit}
 			if why := b.bring(&t, own); why != "" {
 				for i := range b.pending {
 					results[b.first+i].skipped.add(at, why, 1)
 				}
 				continue
+			}
+			if len(own) == 0 {
+				t.named = registers[i].find(b, &request)
 			}
 			t.again = func() (cedar.RequestData, bool) {
 				d, problems := cedar.ParseRequestJSON(at, []byte(line))
