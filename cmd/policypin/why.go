@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/policypin/policypin/gitstore"
@@ -82,15 +80,6 @@ Either decision is status 0.`,
 	}
 }
 
-// A question is a request to a policy set at one state of the project.
-type question struct {
-	*project
-	state *side
-	tree  *manifest.Tree
-	pin   *gitstore.Pin // nil if the state isn't a pin
-	set   *manifest.Set
-}
-
 func explainDecision(ctx context.Context, w *world, opts whyOptions) (report.Why, error) {
 	none := report.Why{}
 	if err := opts.request.complete(); err != nil {
@@ -108,14 +97,7 @@ func explainDecision(ctx context.Context, w *world, opts whyOptions) (report.Why
 	if err := q.read(ctx, w, opts); err != nil {
 		return none, err
 	}
-	schema := q.tree.Schemas[q.set.SchemaVersion]
-	if schema == nil {
-		return none, &hinted{
-			err:  fmt.Errorf("schema %s, which the request is checked against, isn't committed", q.set.SchemaVersion),
-			hint: "policypin schema fetch " + q.set.SchemaVersion + " writes it",
-		}
-	}
-	asked, err := w.ask(opts.request, q.tree, schema)
+	asked, err := w.ask(opts.request, q.tree, q.tree.Schemas[q.set.SchemaVersion])
 	if err != nil {
 		return none, err
 	}
@@ -128,125 +110,6 @@ func explainDecision(ctx context.Context, w *world, opts whyOptions) (report.Why
 	doc := q.decide(asked, stored)
 	doc.Test = opts.request.test
 	return doc, q.trace(&doc)
-}
-
-// read finds the state and the policy set.
-func (q *question) read(ctx context.Context, w *world, opts whyOptions) (err error) {
-	if q.state, err = w.side(ctx, q.project, diffOptions{}, opts.at); err != nil {
-		return err
-	}
-	if q.state.fsys == nil {
-		return fmt.Errorf("%s has no %s", opts.at, manifest.ProjectFile)
-	}
-	readTree := manifest.LoadSets
-	if opts.request.test != "" {
-		readTree = manifest.Load
-	}
-	tree, problems, err := readTree(q.state.fsys)
-	if err != nil {
-		return noFile(err)
-	}
-	if err := problems.Err(); err != nil {
-		return err
-	}
-	q.tree = tree
-	if q.pin, err = w.pinAt(ctx, q, opts.at); err != nil {
-		return err
-	}
-	name := opts.set
-	if name == "" && q.pin != nil {
-		name = q.pin.Record.PolicySet
-	}
-	if name == "" && opts.request.test != "" {
-		if name, err = opts.request.testedSet(tree); err != nil {
-			return err
-		}
-	}
-	if name == "" {
-		t, err := w.target(tree.Project)
-		if err != nil {
-			return err
-		}
-		name = t.Active
-	}
-	q.set, err = chooseSet(tree, name)
-	return err
-}
-
-// chooseSet is the set of a name, or the only one.
-func chooseSet(tree *manifest.Tree, name string) (*manifest.Set, error) {
-	if name == "" && len(tree.Sets) == 1 {
-		return tree.Sets[0], nil
-	}
-	if s, ok := tree.Set(name); ok {
-		return s, nil
-	}
-	var names []string
-	for _, s := range tree.Sets {
-		names = append(names, s.Name)
-	}
-	err := &usage{msg: fmt.Sprintf("no policy set %q", name), hint: "the project has " + strings.Join(names, ", ")}
-	switch {
-	case len(names) == 0:
-		err.msg, err.hint = "the project has no policy sets", ""
-	case name == "":
-		err.msg, err.hint = "the project has several policy sets", "choose one with --set: "+strings.Join(names, ", ")
-	}
-	return nil, err
-}
-
-// pinAt reads the pin that a state was named by; nil if it wasn't.
-func (w *world) pinAt(ctx context.Context, q *question, name string) (*gitstore.Pin, error) {
-	short := pinNumber.FindStringSubmatch(name)
-	if short == nil || q.repo == nil {
-		return nil, nil
-	}
-	chosen, err := w.target(q.tree.Project)
-	if err != nil {
-		return nil, err
-	}
-	local := q.repo.Local()
-	refs, err := local.Refs(ctx)
-	if err != nil {
-		return nil, err
-	}
-	full := strings.TrimPrefix(strings.TrimPrefix(name, "refs/"), "tags/")
-	for _, t := range append([]manifest.Target{chosen}, q.tree.Project.Targets...) {
-		pins, _ := refs.Pins(t.Pins)
-		for _, ref := range pins {
-			named := ref.Set == short[1] && strconv.Itoa(ref.Number) == short[2]
-			if ref.Commit != q.state.commit || ref.Name != full && !named {
-				continue
-			}
-			read, err := local.ReadPins(ctx, []gitstore.PinRef{ref})
-			if err != nil {
-				return nil, err
-			}
-			return read[0], nil
-		}
-	}
-	return nil, nil // a branch or a tag may have such a name
-}
-
-// storedFor reads the policies of the set that have no source, by default from
-// the zone that the pin is of.
-func (w *world) storedFor(ctx context.Context, q *question, apiURL string) (storedPolicies, error) {
-	t, err := w.target(q.tree.Project)
-	if q.pin != nil && w.global.target.value == "" {
-		t, err = targetNamed(q.tree.Project, q.pin.Record.Target)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if !q.set.For(t.Name) {
-		return nil, &usage{msg: fmt.Sprintf("policy set %s isn't for target %s", q.set.Name, t.Name), hint: "choose another target with --target"}
-	}
-	r, done, err := w.readZone(q.project, t, apiURL)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	return readStored(ctx, r, []*manifest.Set{q.set}, "")
 }
 
 // decide answers the request, without the commits.
