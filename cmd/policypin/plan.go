@@ -27,10 +27,11 @@ func planCommand(w *world) *cli.Command {
 		Usage: "show what publishing a commit would do",
 		Description: help{
 			text: `Reads the commit, the branch, the pins and the zone, and prints what publish
-would create, pin and activate. Nothing is written. With --out the plan is kept
-in a file, and publish --plan does that or nothing. With --offline only Git is
-asked, which needs no credentials; such a plan can't be held to. With --base it is
-the plan of a pull request: as if the commit were merged.`,
+would create, pin and activate, and what its gates say. Nothing is written. With
+--out the plan is kept in a file, and publish --plan does that or nothing. With
+--offline only Git is asked, which needs no credentials; such a plan can't be held
+to, and gates that need the zone aren't checked. With --base it is the plan of a
+pull request: as if the commit were merged. docs/gates.md has the gates.`,
 			examples: []string{
 				"policypin plan --target production",
 				"policypin plan --target production --activate --out plan.json",

@@ -28,7 +28,8 @@ func publishCommand(w *world) *cli.Command {
 			text: `Creates what the zone lacks of the commit's policy sets, and pins each version
 with an annotated tag on the commit. Only Git objects of that commit are read,
 never the work tree. Publishing the same again does nothing, and a run that was
-interrupted is finished by the same command. Nothing is activated without
+interrupted is finished by the same command. A gate that refuses takes --approve,
+or a line in POLICYPIN_APPROVE, and the pin says so. Nothing is activated without
 --activate. A new pin is signed with --sign, or if Git's tag.gpgSign says so.
 
 Credentials come from KEYCARD_API_CLIENT_ID and KEYCARD_API_CLIENT_SECRET, from
@@ -38,6 +39,7 @@ API's address from KEYCARD_API_BASE_URL or --api-url. The local target needs non
 				"policypin publish",
 				"policypin publish --target production --activate",
 				"policypin publish --target production --activate --plan plan.json",
+				"policypin publish --target production --approve 'widened=Finance closes the books'",
 				"policypin publish --target production --signing-key ~/.ssh/id_ed25519",
 			},
 			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusRefused, statusInterrupted},
