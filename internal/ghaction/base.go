@@ -37,6 +37,9 @@ func (e Event) Compare(head string, parents []string) Range {
 		}
 	case e.MergeGroup != nil:
 		r.Base, r.Merged = e.MergeGroup.BaseSHA, true
+		if r.Base == "" && len(parents) > 0 {
+			r.Base = commitOrNone(parents[0]) // the queue merges or rebases onto its base
+		}
 	case e.Push != nil:
 		r.Base = e.Push.Before // after a forced push it may be gone
 	}

@@ -48,7 +48,7 @@ type Push struct {
 
 // A MergeGroup is a stop of the merge queue.
 type MergeGroup struct {
-	BaseSHA, HeadSHA string
+	BaseSHA, HeadSHA string // BaseSHA is "" in payloads recorded before GitHub sent it
 	BaseRef          string // in full
 }
 
@@ -117,7 +117,11 @@ func ParseEvent(name string, data []byte) (Event, error) {
 	e := Event{Name: name}
 	var p payload
 	if err := json.Unmarshal(data, &p); err != nil {
-		return e, fmt.Errorf("the event %s: %w", name, err)
+		switch name {
+		case PullRequestEvent, PushEvent, MergeGroupEvent:
+			return e, fmt.Errorf("the event %s: %w", name, err)
+		}
+		return e, nil // other events give other things these names, and nothing of them is needed
 	}
 	e.DefaultBranch = p.Repository.DefaultBranch
 	lacks := func(what string) error { return fmt.Errorf("the event %s has no %s", name, what) }
@@ -138,10 +142,10 @@ func ParseEvent(name string, data []byte) (Event, error) {
 		e.Push = &Push{Ref: p.Ref, Before: commitOrNone(p.Before), After: commitOrNone(p.After), Forced: p.Forced}
 	case MergeGroupEvent:
 		g := p.MergeGroup
-		if g == nil || !isCommit(g.BaseSHA) {
-			return e, lacks("merge_group with base")
+		if g == nil || !isCommit(g.HeadSHA) {
+			return e, lacks("merge_group with head")
 		}
-		e.MergeGroup = &MergeGroup{BaseSHA: g.BaseSHA, HeadSHA: g.HeadSHA, BaseRef: g.BaseRef}
+		e.MergeGroup = &MergeGroup{BaseSHA: commitOrNone(g.BaseSHA), HeadSHA: g.HeadSHA, BaseRef: g.BaseRef}
 	}
 	return e, nil
 }

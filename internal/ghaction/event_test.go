@@ -82,9 +82,33 @@ func TestBadPayloads(t *testing.T) {
 		{"pull_request", `{"pull_request": {"number": 7, "head": {"sha": "main"}}}`, "has no pull_request"},
 		{"pull_request", `{"pull_request": {"number": -1, "head": {"sha": "` + head + `"}}}`, "has no pull_request"},
 		{"merge_group", `{"merge_group": {"base_sha": "--upload-pack=x"}}`, "has no merge_group"},
+		{"merge_group", `{"merge_group": {"head_sha": "` + head + `", "base_ref": 1}}`, "cannot unmarshal"},
 	} {
 		if _, err := ParseEvent(tt.event, []byte(tt.payload)); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s %s: got %v, want %q", tt.event, tt.payload, err, tt.want)
+		}
+	}
+}
+
+// A merge group without its base, as it was recorded once: the commit knows.
+func TestMergeGroupWithoutABase(t *testing.T) {
+	e, err := ParseEvent("merge_group", []byte(`{"merge_group": {"head_sha": "`+head+`", "base_sha": "--upload-pack=x"}}`))
+	if err != nil || e.MergeGroup == nil || e.MergeGroup.BaseSHA != "" {
+		t.Fatalf("got %+v, %v", e.MergeGroup, err)
+	}
+	if r := e.Compare(head, []string{base, gone}); r.Base != base || !r.Merged {
+		t.Errorf("got %+v", r)
+	}
+	if r := e.Compare(head, nil); r.Base != "" {
+		t.Errorf("without parents: got %+v", r)
+	}
+}
+
+// Other events may call other things by the names that are read here.
+func TestEventsThatAreNotRead(t *testing.T) {
+	for _, payload := range []string{`{"ref": null, "before": 7, "pull_request": []}`, `{"repository": "acme/policies"}`, `[]`, `nonsense`} {
+		if e, err := ParseEvent("repository_dispatch", []byte(payload)); err != nil || e.Name != "repository_dispatch" || e.PullRequest != nil {
+			t.Errorf("%s: got %+v, %v", payload, e, err)
 		}
 	}
 }
