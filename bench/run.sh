@@ -69,6 +69,10 @@ git add policies/area00/team00/p000.cedar
 table 'Check one staged policy (a pre-commit hook)' -n "$runs" \
   'policypin validate --staged=policypin validate --staged >/dev/null' \
   'git diff --cached --raw=git diff --cached --raw >/dev/null'
+table 'Show one changed policy' -n "$runs" \
+  'policypin diff=policypin diff >/dev/null' \
+  'policypin diff --staged=policypin diff --staged >/dev/null' \
+  'git diff HEAD=git diff HEAD >/dev/null'
 git reset --quiet --hard
 
 # A publish changes the clone, so each run gets a new one. The pins stay in it.

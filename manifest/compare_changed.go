@@ -53,6 +53,13 @@ func CompareChanged(a, b fs.FS, changed []string) (d Diff, from, to diag.List, e
 	return d, c.sides[0].sorted(), c.sides[1].sorted(), nil
 }
 
+// Compares tells whether a file can be part of what [Compare] compares: the
+// project file, a manifest, or a source.
+func (p *Project) Compares(file string) bool {
+	return file == ProjectFile || path.Ext(file) == ".cedar" ||
+		slices.ContainsFunc(p.Manifests, func(pattern string) bool { ok, _ := path.Match(pattern, file); return ok })
+}
+
 // A comparison reads two sides of which most is the same.
 type comparison struct {
 	sides   [2]*loader

@@ -227,3 +227,23 @@ func BenchmarkCompareChanged(b *testing.B) {
 		}
 	}
 }
+
+// A list of what may have changed can name more than did.
+func TestCompareChangedTakesTooMuch(t *testing.T) {
+	all := slices.Collect(maps.Keys(goodFiles))
+	all = slices.DeleteFunc(all, func(file string) bool { return file == ProjectFile })
+	for _, b := range []files{
+		goodFiles,
+		goodFiles.edit(t, "policies/read.cedar", "Access", "Read"),
+		goodFiles.with(files{"policy-sets/exact.yaml": "", "policies/new.cedar": "permit ("}),
+	} {
+		want, _, _, err := CompareChanged(goodFiles.fs(t), b.fs(t), changedFiles(goodFiles, b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _, _, err := CompareChanged(goodFiles.fs(t), b.fs(t), append(all, "policies/new.cedar", "nothing.cedar"))
+		if g, w := fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want); err != nil || g != w {
+			t.Errorf("got %s, %v, want %s", g, err, w)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -182,20 +183,26 @@ func (w *world) side(ctx context.Context, p *project, opts diffOptions, name str
 	return s, err
 }
 
-// changed lists the files that differ between two commits, or between HEAD and
-// the index. Git knows them without reading a file, so that the work is that of
-// the change and not that of the project. known is false for other states, and
-// if the project file is among them: it says what belongs to the project.
+// changed lists the files that differ between two states of the repository, or
+// some more. Git knows them without parsing a file, so that most of the work is
+// that of the change and not that of the project. known is false for other
+// states, and if the project file is among them: it says what belongs to the
+// project.
 func (p *project) changed(a, b *side) (paths []string, known bool, err error) {
 	if a.fsys == nil || b.fsys == nil {
 		return nil, false, nil
 	}
+	if a.place() > b.place() { // what differs is the same both ways
+		a, b = b, a
+	}
 	var changes []gitstore.PathChange
-	switch {
-	case !a.commit.IsZero() && !b.commit.IsZero():
+	switch from, to := a.place(), b.place(); {
+	case from == inCommit && to == inCommit:
 		changes, err = p.repo.ChangedPaths(a.commit, b.commit, p.rel)
-	case a.label == "HEAD" && b.label == indexSide:
-		changes, err = p.repo.StagedPaths(p.rel)
+	case from == inCommit && to == inIndex:
+		changes, err = p.repo.StagedSince(a.commit, p.rel)
+	case from != to && to == onDisk:
+		return p.changedOnDisk(a)
 	default:
 		return nil, false, nil
 	}
@@ -203,12 +210,46 @@ func (p *project) changed(a, b *side) (paths []string, known bool, err error) {
 		return nil, false, err
 	}
 	for _, c := range changes {
-		if c.Path == manifest.ProjectFile {
-			return nil, false, nil
-		}
 		paths = append(paths, c.Path)
 	}
-	return paths, true, nil
+	return paths, !slices.Contains(paths, manifest.ProjectFile), nil
+}
+
+// changedOnDisk lists what differs between a commit or the index and the work
+// tree. Which files are read is said by the project file, if it is the same.
+func (p *project) changedOnDisk(a *side) (paths []string, known bool, err error) {
+	file, _, err := manifest.LoadProject(a.fsys)
+	if err != nil || file == nil {
+		return nil, false, nil // reading it whole says what is wrong
+	}
+	if a.place() == inIndex {
+		paths, known, err = p.repo.WorkTreeUnstaged(p.rel, file.Compares)
+	} else {
+		paths, known, err = p.repo.WorkTreeSince(a.commit, p.rel, file.Compares)
+	}
+	return paths, known && !slices.Contains(paths, manifest.ProjectFile), err
+}
+
+// Where the files of a state are.
+const (
+	inCommit = iota
+	inIndex
+	onDisk
+	nowhere
+)
+
+func (s *side) place() int {
+	switch {
+	case s.live != nil:
+		return nowhere
+	case !s.commit.IsZero():
+		return inCommit
+	case s.label == indexSide:
+		return inIndex
+	case s.label == workTreeSide:
+		return onDisk
+	}
+	return nowhere
 }
 
 // compareChanged compares two states that have the same project file.
@@ -220,9 +261,28 @@ func (w *world) compareChanged(a, b *side, changed []string) (manifest.Diff, err
 	if err != nil {
 		return d, err
 	}
-	w.noteErrors(a, from)
-	w.noteErrors(b, to)
+	for i, s := range []*side{a, b} {
+		problems := []diag.List{from, to}[i]
+		if problems.Errors() == 0 && s.place() != inCommit {
+			problems = sourceProblems(s.fsys, changed)
+		}
+		w.noteErrors(s, problems)
+	}
 	return d, nil
+}
+
+// sourceProblems checks the sources among changed files. A comparison takes them
+// as text, and somebody who is at work on them wants to know more.
+func sourceProblems(fsys fs.FS, changed []string) diag.List {
+	sources := slices.DeleteFunc(slices.Clone(changed), func(file string) bool { return path.Ext(file) != ".cedar" })
+	if len(sources) == 0 {
+		return nil
+	}
+	_, problems, err := manifest.LoadChanged(fsys, sources)
+	if err != nil {
+		return nil // the comparison has read what it needs
+	}
+	return problems
 }
 
 // load reads a state whole. Only a project file that can't be used at all stops
