@@ -173,7 +173,7 @@ func layoutOf(name string, kind fileKind, data []byte) (r layoutResult) {
 	if before.root == nil || r.problems.Err() != nil {
 		return r
 	}
-	text, ok := formatNodes(before.text, before.root, before.layout)
+	text, ok := formatNodes(before.text, before.root, before.layout, kind.limit())
 	if ok {
 		after := readYAML(name, kind, text)
 		ok = after.problems.Err() == nil && bytes.Equal(before.content, after.content) && sameRemarks(before, after)
@@ -181,7 +181,7 @@ func layoutOf(name string, kind fileKind, data []byte) (r layoutResult) {
 	if !ok {
 		r.problems.Add(diag.Problem{
 			Position: diag.Position{File: name}, Rule: "format-unsafe",
-			Message: "formatting would lose a comment or change a value; the file is left as it is",
+			Message: "formatting would lose a comment, change a value or make the file too large; it is left as it is",
 			Fix:     "write long values and their comments on lines of their own",
 		})
 		return r

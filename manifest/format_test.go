@@ -301,6 +301,18 @@ func TestFormatOfDeepDataTakesNoTime(t *testing.T) {
 	}
 }
 
+// Indentation makes a file larger. One that could not be read again is left as
+// it is, before memory is full.
+func TestFormatStopsAtTheLimit(t *testing.T) {
+	const depth = maxNesting - 10
+	text := "apiVersion: policypin.dev/v1\nkind: PolicyTest\ncases:\n  - principal: A::\"a\"\n    action: Action::\"a\"\n    resource: A::\"a\"\n" +
+		"    expect: deny\n    context: {a: " + strings.Repeat("[", depth) + strings.Repeat("a, ", 200_000) + strings.Repeat("]", depth) + "}\n"
+	r := layoutOf("f", testFile, []byte(text))
+	if r.after != nil || len(r.problems) != 1 || r.problems[0].Rule != "format-unsafe" {
+		t.Errorf("got %d bytes and %v, want the file refused", len(r.after), r.problems)
+	}
+}
+
 // What can't be rewritten without a loss is left alone, and said.
 func TestFormatRefusesToLose(t *testing.T) {
 	const text = "apiVersion: policypin.dev/v1\nkind: PolicySet\nname: a\nschema_version: x\nentries:\n" +

@@ -12,6 +12,9 @@ import (
 // pairs writes a mapping's items.
 func (f *formatter) pairs(b block, level int, l *layout) {
 	for i, it := range b.items {
+		if f.full() {
+			return
+		}
 		if level > 0 && i == 0 {
 			unblank(&it)
 		}
@@ -125,6 +128,9 @@ func (f *formatter) inline(it item, level int, l *layout, room int) (text string
 func (f *formatter) items(list item, level int, l *layout) {
 	l = l.items()
 	for i, it := range list.inner.items {
+		if f.full() {
+			return
+		}
 		inner := it.inner
 		if it.value.Kind == yaml.MappingNode && len(inner.items) > 0 {
 			// What stands before the first key, which may have been another one,

@@ -11,8 +11,9 @@ import (
 // what they stand at.
 type formatter struct {
 	*yamlText
-	next int // the next remark that has no place yet
-	out  strings.Builder
+	next  int // the next remark that has no place yet
+	limit int // what is written beyond so many bytes is of no use
+	out   strings.Builder
 }
 
 // An item is a pair of a mapping or an item of a list, with its remarks.
@@ -37,9 +38,10 @@ type block struct {
 type follower struct{ start, column int }
 
 // formatNodes returns the canonical text of a file. ok is false if the text is
-// not understood well enough to be rewritten.
-func formatNodes(text []byte, root *yaml.Node, l *layout) (formatted []byte, ok bool) {
-	f := &formatter{yamlText: scanText(text, root)}
+// not understood well enough to be rewritten, or takes more than limit bytes
+// then: indentation makes 200 times as much out of deep nesting.
+func formatNodes(text []byte, root *yaml.Node, l *layout, limit int64) (formatted []byte, ok bool) {
+	f := &formatter{yamlText: scanText(text, root), limit: int(limit)}
 	if !f.ok || root.Kind != yaml.MappingNode || len(root.Content) == 0 {
 		return nil, false
 	}
@@ -57,8 +59,10 @@ func formatNodes(text []byte, root *yaml.Node, l *layout) (formatted []byte, ok 
 		unblank(&b.items[0])
 	}
 	f.pairs(b, 0, l)
-	return []byte(f.out.String()), f.next == len(f.remarks)
+	return []byte(f.out.String()), f.next == len(f.remarks) && !f.full()
 }
+
+func (f *formatter) full() bool { return f.out.Len() > f.limit }
 
 // before takes the remarks before an offset.
 func (f *formatter) before(offset int) []remark {
