@@ -41,6 +41,8 @@ func TestProblems(t *testing.T) {
 		{"an unclosed string", head + "when { \"é };\n", "f:2:8: error: string isn't closed on its line [cedar-syntax]"},
 		{"an invalid escape", head + "when { \"é\\q\" == \"\" };", "f:2:10: error: invalid escape in string [cedar-syntax] (escapes are \\n \\r \\t \\0 \\\\ \\\" \\' \\x7f and \\u{1f600})"},
 		{"a pattern's escape in a string", head + "when { \"\\*\" == \"\" };", "f:2:9: error: \\* is an escape only in a pattern of like [cedar-syntax] (write *)"},
+		{"a star by its number in a pattern", head + "when { context.a like \"a\\u{2a}\" };", "f:2:25: error: a star by its number has two meanings in a pattern [cedar-syntax] (write * for any text, or \\* for a star)"},
+		{"a star in hexadecimal", head + "when { context.a like \"\\x2A\" };", "f:2:24: error: a star by its number has two meanings in a pattern [cedar-syntax] (write * for any text, or \\* for a star)"},
 		{"a pattern that is no literal", head + "when { context.a like context.b };", "f:2:23: error: expected a pattern in quotes, found 'context' [cedar-syntax]"},
 		{"an unknown variable", head + "when { principle.a };", "f:2:8: error: unknown name `principle` [cedar-syntax] (did you mean `principal`?)"},
 		{"an unknown name", head + "when { foo };", "f:2:8: error: unknown name `foo` [cedar-syntax] (variables are principal, action, resource and context; an entity is written Type::\"id\")"},

@@ -2,6 +2,7 @@ package cedar
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -352,10 +353,15 @@ func (p *syntax) string(want string, pattern bool) string {
 		if strings.HasPrefix(p.text[at:], `\*`) {
 			e.message, e.fix = `\* is an escape only in a pattern of like`, "write *"
 		}
+		if pattern && starByNumber.MatchString(p.text[at:t.end]) {
+			e.message, e.fix = "a star by its number has two meanings in a pattern", `write * for any text, or \* for a star`
+		}
 		p.fail(e)
 	}
 	return value
 }
+
+var starByNumber = regexp.MustCompile(`^\\(x2[aA]|u\{[0_]*2_*[aA]_*\})`)
 
 func (p *syntax) closing(s, want string) {
 	if !p.accept(s) {

@@ -8,7 +8,9 @@ import (
 
 // unquote returns the value of a string literal's inside. If an escape is
 // wrong, bad is its byte offset; otherwise it is -1. \* is an escape in a
-// pattern only, where the value doesn't tell it from a wildcard.
+// pattern only, where the value doesn't tell it from a wildcard. A star by its
+// number is wrong there: to the official engine it is a wildcard, to cedar-go a
+// star.
 func unquote(s string, pattern bool) (value string, bad int) {
 	if !strings.ContainsRune(s, '\\') {
 		return s, -1
@@ -45,7 +47,7 @@ func unquote(s string, pattern bool) (value string, bad int) {
 				return "", start
 			}
 			n, err := strconv.ParseUint(s[i+1:i+3], 16, 8)
-			if err != nil || n > 127 {
+			if err != nil || n > 127 || pattern && n == '*' {
 				return "", start
 			}
 			b.WriteByte(byte(n))
@@ -61,7 +63,7 @@ func unquote(s string, pattern bool) (value string, bad int) {
 			}
 			digits = strings.ReplaceAll(digits, "_", "")
 			n, err := strconv.ParseUint(digits, 16, 32)
-			if err != nil || len(digits) > 6 || !utf8.ValidRune(rune(n)) {
+			if err != nil || len(digits) > 6 || !utf8.ValidRune(rune(n)) || pattern && n == '*' {
 				return "", start
 			}
 			b.WriteRune(rune(n))
