@@ -1,6 +1,7 @@
 package cedar
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -288,6 +289,10 @@ func (t *typing) extension(at diag.Position, kind, text string, name label) (v t
 	case "ipaddr":
 		v, err = types.ParseIPAddr(text)
 	case "decimal":
+		if strings.HasPrefix(text, "+") {
+			err = errors.New("a decimal has no plus sign") // cedar-go takes it
+			break
+		}
 		v, err = types.ParseDecimal(text)
 	case "datetime":
 		v, err = types.ParseDatetime(text)
