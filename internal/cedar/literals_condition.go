@@ -131,6 +131,11 @@ func (r *reader) attribute(of ast.IsNode, name types.String) (s *slot, known boo
 	if !ok {
 		return nil, true
 	}
+	// A schema may declare a type named as that of the actions, and Cedar's other
+	// engine refuses it: which entities there are is anybody's guess.
+	if kind, ok := declared.Type.(resolved.EntityType); ok && actionType(types.EntityType(kind)) {
+		return nil, false
+	}
 	owner.by[r.number] = true
 	if owner.kids == nil {
 		owner.kids = map[types.String]*slot{}

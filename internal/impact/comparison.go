@@ -17,6 +17,8 @@ type comparison struct {
 	asked    []*cedar.Policy   // those that changed first
 	changed  int               // how many of them did
 	rest     *cedar.Authorizer // those that didn't
+	// quiet is set by run: the changed policies answer every request alike.
+	quiet bool
 }
 
 // engines are the policies of one side. If the changed ones answer alike on both
@@ -94,7 +96,9 @@ func (c *comparison) run(report *SetReport, given *trial) {
 	groups := map[string]int{}
 	given.join(report, groups)
 	failing := given.failures
+	c.quiet = true
 	for _, s := range searches {
+		c.quiet = c.quiet && s.quiet
 		report.Requests += s.decided
 		report.Sources.Synthesized += s.decided
 		report.Uncovered = append(report.Uncovered, s.uncovered...)

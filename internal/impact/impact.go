@@ -183,6 +183,9 @@ func Compare(from, to *manifest.Tree, opts Options) Report {
 		if p.comparison != nil {
 			p.comparison.run(&p.report, &p.given)
 		}
+		if p.comparison == nil || !p.comparison.quiet || len(p.report.Uncovered) > 0 {
+			p.report.Uncovered = append(p.report.Uncovered, p.veiled...)
+		}
 		p.report.Uncovered = tidy(p.report.Uncovered)
 		r.Sets = append(r.Sets, p.report)
 	}
@@ -194,6 +197,7 @@ type pending struct {
 	report     SetReport
 	comparison *comparison // nil: there is nothing to decide
 	given      trial
+	veiled     []Uncovered // matter only if the changed policies answer some request differently
 }
 
 // prepare compares two states of one set; nil if they mean the same.
@@ -203,12 +207,11 @@ func prepare(from, to *state) *pending {
 	p := &pending{}
 	report := &p.report
 	*report = SetReport{SchemaVersion: to.version(from), Policies: append(from.changed(), to.changed()...)}
-	gone, a := from.unknown(to)
-	left, b := to.unknown(from)
-	if len(report.Policies) == 0 && !a && !b {
+	report.Uncovered = append(from.unknown(to), to.unknown(from)...)
+	if len(report.Policies) == 0 && len(report.Uncovered) == 0 {
 		return nil // whatever is asked, the same policies answer
 	}
-	report.Uncovered = append(gone, left...)
+	p.veiled = to.veiled(from)
 	if from.set != nil && to.set != nil && !sameSchema(from.schema(to), to.schema(from)) {
 		report.Uncovered = append(report.Uncovered, Uncovered{to.set.Position, "the two sides have different schemas, and requests are those of the newer"})
 	}

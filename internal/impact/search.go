@@ -29,37 +29,30 @@ type search struct {
 	groups    map[string]int
 	uncovered []Uncovered
 	failures  failures
+	quiet     bool // the changed policies answer every request alike
 }
 
 func (s *search) run(limit int) {
-	s.survey, s.groups = s.schema.Survey(s.env, s.asked), map[string]int{}
+	s.groups = map[string]int{}
+	// What the changed policies ask is enough to see that they answer alike. Then
+	// nothing that others say, or that isn't known of them, can matter.
+	s.survey = s.schema.Survey(s.env, s.asked[:s.changed])
+	if kept, covered := s.first(limit); covered && len(kept) == 0 && len(s.survey.Open) == 0 {
+		s.quiet = true
+		return
+	}
+	s.survey, s.decided, s.failures = s.schema.Survey(s.env, s.asked), 0, failures{}
 	for _, o := range s.survey.Open {
 		s.uncovered = append(s.uncovered, Uncovered(o))
 	}
-	sizes := s.survey.Terms()
-	var first, second []int
-	for i := range sizes {
-		if s.asks(i, 0, s.changed) {
-			first = append(first, i)
-		} else {
+	kept, covered := s.first(limit)
+	all := variation{survey: s.survey, sizes: s.survey.Terms()}
+	var second []int
+	for i := range all.sizes {
+		if !s.asks(i, 0, s.changed) {
 			second = append(second, i)
 		}
 	}
-	var kept [][]int
-	all := variation{survey: s.survey, sizes: sizes, terms: first, policies: [2]int{0, s.changed}, limit: limit}
-	covered := all.each(make([]int, len(sizes)), func(choice []int) bool {
-		world, request, ok := s.survey.Build(choice)
-		if !ok {
-			return true
-		}
-		s.decided++
-		from, to := s.from.parts.Answer(world, request), s.to.parts.Answer(world, request)
-		s.failures.note(s.comparison, world, request, from, to)
-		if !from.Same(to) {
-			kept = append(kept, append([]int(nil), choice...))
-		}
-		return true
-	})
 	all.terms, all.policies = second, [2]int{s.changed, len(s.asked)}
 	all.limit = limit / max(1, len(kept))
 	for _, choice := range kept {
@@ -73,6 +66,31 @@ func (s *search) run(limit int) {
 		s.uncovered = append(s.uncovered, Uncovered{Reason: fmt.Sprintf(
 			"requests of %s: more combinations of what the policies ask than are tried (%d)", s.env, limit)})
 	}
+}
+
+// first is the first stage. It returns the combinations for which the changed
+// policies answer differently, and whether it tried all.
+func (s *search) first(limit int) (kept [][]int, covered bool) {
+	all := variation{survey: s.survey, sizes: s.survey.Terms(), policies: [2]int{0, s.changed}, limit: limit}
+	for i := range all.sizes {
+		if s.asks(i, 0, s.changed) {
+			all.terms = append(all.terms, i)
+		}
+	}
+	covered = all.each(make([]int, len(all.sizes)), func(choice []int) bool {
+		world, request, ok := s.survey.Build(choice)
+		if !ok {
+			return true
+		}
+		s.decided++
+		from, to := s.from.parts.Answer(world, request), s.to.parts.Answer(world, request)
+		s.failures.note(s.comparison, world, request, from, to)
+		if !from.Same(to) {
+			kept = append(kept, append([]int(nil), choice...))
+		}
+		return true
+	})
+	return kept, covered
 }
 
 func (s *search) asks(term, from, to int) bool {

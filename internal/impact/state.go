@@ -2,6 +2,7 @@ package impact
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/policypin/policypin/diag"
 	"github.com/policypin/policypin/internal/cedar"
@@ -69,28 +70,37 @@ func (s *state) ref(p member) Ref {
 	return Ref{From: s.from, Policy: p.Name, Effect: p.Policy.Effect(), Position: p.Policy.Position()}
 }
 
-// unknown lists the entries whose text isn't in the repository. One that stays
-// the same could hide a change, which says the newer side; one that changes could
-// do anything.
-func (s *state) unknown(other *state) (list []Uncovered, changed bool) {
-	same := map[string]bool{}
-	for _, e := range other.unread {
-		same[identity(e)] = true
-	}
+// unknown lists the entries whose text isn't known and that the other side hasn't
+// got: one that changes could do anything.
+func (s *state) unknown(other *state) (list []Uncovered) {
 	for _, e := range s.unread {
-		reason := "policy " + e.Label() + " has no source in the repository that could be read"
-		if same[identity(e)] {
-			if s.from {
-				continue
-			}
-		} else {
-			reason, changed = reason+", and it changes", true
+		if !other.lacks(e) {
+			continue
 		}
-		at := e.Position
-		at.File = s.set.File
-		list = append(list, Uncovered{at, reason})
+		list = append(list, s.uncovered(e, ", and it changes"))
 	}
-	return list, changed
+	return list
+}
+
+// veiled lists the entries whose text isn't known and that stay the same. They
+// can hide a change or bring one out, and in no other way have a part in it.
+func (s *state) veiled(other *state) (list []Uncovered) {
+	for _, e := range s.unread {
+		if !other.lacks(e) {
+			list = append(list, s.uncovered(e, ""))
+		}
+	}
+	return list
+}
+
+func (s *state) lacks(e manifest.Entry) bool {
+	return !slices.ContainsFunc(s.unread, func(have manifest.Entry) bool { return identity(have) == identity(e) })
+}
+
+func (s *state) uncovered(e manifest.Entry, more string) Uncovered {
+	at := e.Position
+	at.File = s.set.File
+	return Uncovered{at, "policy " + e.Label() + " has no source in the repository that could be read" + more}
 }
 
 func identity(e manifest.Entry) string {
