@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/policypin/policypin/gitstore"
 	"github.com/policypin/policypin/internal/cedar"
@@ -65,7 +63,13 @@ func (c *computer) gateImpact(w *setWork) {
 	}
 	now := c.now(w)
 	c.before(w, now)
-	c.h.gateWidened(c.plan, now, now.compare())
+	report := now.compare()
+	if version := w.past.decl.SchemaVersion; now.to.Schemas[version] == nil {
+		for i := range report.Sets { // whose reason is about a repository
+			report.Sets[i].Uncovered = []impact.Uncovered{{Reason: fmt.Sprintf("the zone's schema %s can't be read here", version)}}
+		}
+	}
+	c.h.gateWidened(c.plan, now, report)
 }
 
 // compare finds the decisions that change.
@@ -116,7 +120,7 @@ func (c *computer) before(w *setWork, n *contrast) {
 		n.from.Schemas[schema] = s
 	}
 	n.texts.From = map[impact.Entry][]*cedar.Policy{}
-	sources := c.sources(w)
+	sources, same := c.sources(w)
 	taken := map[string]bool{}
 	for _, v := range held {
 		label := cmp.Or(c.z.names[v.PolicyID], v.PolicyID)
@@ -125,34 +129,36 @@ func (c *computer) before(w *setWork, n *contrast) {
 		}
 		taken[label] = true
 		set.Entries = append(set.Entries, manifest.Entry{Policy: label, PolicyID: v.PolicyID, VersionID: v.ID})
-		texts := c.stored(label, v)
 		// Of equal texts the repository's is taken, since it has a line in a file.
-		for _, p := range sources[v.PolicyID] {
-			if p.Same(v.CedarRaw) {
-				texts = []*cedar.Policy{p}
-				break
-			}
+		source := find(sources[v.PolicyID], func(p *cedar.Policy) bool { return same[p] == v.ID || p.Same(v.CedarRaw) })
+		texts := []*cedar.Policy{source}
+		if source == nil {
+			texts = c.stored(label, v)
 		}
 		n.texts.From[impact.Entry{Set: n.set, Policy: label}] = texts
 	}
 }
 
 // sources are the sources of the commit, and those of the last pin's, by the ids
-// of their policies.
-func (c *computer) sources(w *setWork) map[string][]*cedar.Policy {
-	list := map[string][]*cedar.Policy{}
+// of their policies. same has the policy version that a source was found to be.
+func (c *computer) sources(w *setWork) (list map[string][]*cedar.Policy, same map[*cedar.Policy]string) {
+	list, same = map[string][]*cedar.Policy{}, map[*cedar.Policy]string{}
 	for _, want := range w.wants {
-		if want.made != nil && want.made.policy.id != "" {
-			list[want.made.policy.id] = append(list[want.made.policy.id], want.made.source)
+		if want.made == nil || want.made.policy.id == "" {
+			continue
+		}
+		list[want.made.policy.id] = append(list[want.made.policy.id], want.made.source)
+		if want.made.have != nil {
+			same[want.made.source] = want.made.have.ID
 		}
 	}
 	if w.past.pin == nil || w.past.before == nil {
-		return list
+		return list, same
 	}
 	rec := w.past.pin.Record
 	set, ok := w.past.before.Set(rec.PolicySet)
 	if !ok {
-		return list
+		return list, same
 	}
 	ids := map[string]string{}
 	for _, e := range rec.Entries {
@@ -163,7 +169,7 @@ func (c *computer) sources(w *setWork) map[string][]*cedar.Policy {
 			list[id] = append(list[id], p)
 		}
 	}
-	return list
+	return list, same
 }
 
 // stored is the text of a policy version, or nil if it can't be read here. One
@@ -186,6 +192,9 @@ func (c *computer) schema(version string) *cedar.Schema {
 	var schema *cedar.Schema
 	if s := c.z.schemas[version]; s != nil {
 		schema, _ = cedar.ParseSchema("schema "+version+" of "+c.h.target.Name, []byte(s.CedarSchema)) // none if there is a problem
+	}
+	if schema != nil && len(schema.Environments()) == 0 {
+		schema = nil // no request at all would look as if all were covered
 	}
 	c.schemas[version] = schema
 	return schema
@@ -221,69 +230,4 @@ func (h *history) gateWidened(p *Plan, n *contrast, report impact.Report) {
 func (h *history) holdWidened(p *Plan, n *contrast, report impact.Report) {
 	h.hold(p, gateWidened, h.tree.Project.Gates.Widened, n.set, fmt.Sprintf("compared with %s, %s now allowed, such as %s",
 		n.what, counted(report.Count(impact.Widened), "request that was tried is", "requests that were tried are"), witness(report)))
-}
-
-// maxWitness bounds the request in a message: an id can have any length.
-const maxWitness = 400
-
-// witness is the first request that is newly allowed, with the policies of both
-// sides.
-func witness(report impact.Report) string {
-	for _, s := range report.Sets {
-		for _, f := range s.Findings {
-			if f.Kind != impact.Widened || len(f.Examples) == 0 {
-				continue
-			}
-			e := f.Examples[0]
-			text := clip(e.Text, maxWitness)
-			if len(e.To.Determining) > 0 {
-				text += ", by " + refs(e.To.Determining)
-			}
-			if len(e.From.Determining) > 0 {
-				text += ", which was denied by " + refs(e.From.Determining)
-			}
-			return text
-		}
-	}
-	return ""
-}
-
-// few is how many policies or reasons a message names.
-const few = 3
-
-func refs(list []impact.Ref) string {
-	return some(list, func(r impact.Ref) string {
-		if r.Line == 0 {
-			return r.Policy
-		}
-		return fmt.Sprintf("%s (%s)", r.Policy, r.Position)
-	})
-}
-
-func reasons(list []impact.Uncovered) string {
-	return some(list, func(u impact.Uncovered) string {
-		if u.File == "" {
-			return u.Reason
-		}
-		return fmt.Sprintf("%s: %s", u.Position, u.Reason)
-	})
-}
-
-// some names the first few of a list.
-func some[T any](list []T, text func(T) string) string {
-	words := make([]string, 0, few)
-	for _, one := range list[:min(few, len(list))] {
-		words = append(words, clip(text(one), maxWitness))
-	}
-	if more := len(list) - few; more > 0 {
-		words = append(words, fmt.Sprintf("and %d more", more))
-	}
-	return strings.Join(slices.Compact(words), "; ")
-}
-
-func clip(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	return strings.ToValidUTF8(text[:n], "") + "…"
 }

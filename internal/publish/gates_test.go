@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -339,6 +341,26 @@ func TestASchemaInTheRepositoryHidesNothing(t *testing.T) {
 	}
 	if got := gateStates(w.offline(commit, publish.Options{})); !strings.HasSuffix(got, "uncovered refused") {
 		t.Errorf("offline: got %q", got)
+	}
+}
+
+// Where the zone's schema can't be read, nothing is covered.
+func TestASchemaThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "entity;"} {
+		w := newWorld(t)
+		w.narrow("widened: approve, uncovered: approve")
+		commit := w.commit(map[string]string{"policies/ops.cedar": nothing})
+		w.intercept(func(req *http.Request) *http.Response {
+			if strings.Contains(req.URL.Path, "/policy-schemas/") {
+				return answer(200, fmt.Sprintf(`{"version":"2026-06-18","status":"active","cedar_schema":%q}`, text))
+			}
+			return nil
+		})
+		p := w.prepared(commit, publish.Options{})
+		if got := gateStates(p); got != "widened not-checked, uncovered refused" || !strings.HasSuffix(p.Refusals[0].Message, "the zone's schema 2026-06-18 can't be read here") {
+			t.Errorf("schema %q: got %q, %v", text, got, p.Refusals)
+		}
 	}
 }
 
