@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"fmt"
 	"io/fs"
 	"path"
 	"strings"
@@ -23,16 +24,25 @@ const (
 	maxPathBytes = 1024
 )
 
+// badLength says that a name is empty or longer than it may be, or returns "".
+func badLength(s string, limit int) string {
+	switch {
+	case s == "":
+		return "is empty"
+	case len(s) > limit:
+		return fmt.Sprintf("is longer than %d bytes", limit)
+	}
+	return ""
+}
+
 // badName says what is wrong with the name of a policy or a set, or returns "".
 // The service takes any text; policypin refuses what can't be told apart in
 // print.
 func badName(s string) string {
-	switch {
-	case s == "":
-		return "is empty"
-	case len(s) > maxNameBytes:
-		return "is longer than 200 bytes"
-	case strings.TrimSpace(s) != s:
+	if bad := badLength(s, maxNameBytes); bad != "" {
+		return bad
+	}
+	if strings.TrimSpace(s) != s {
 		return "starts or ends with a space"
 	}
 	return unprintable(s)
@@ -64,12 +74,10 @@ const maxIDBytes = 255
 // badID says what is wrong with an id of the API, or returns "". Ids are opaque:
 // nothing is asked of their form but that they can be seen and copied.
 func badID(s string) string {
-	switch {
-	case s == "":
-		return "is empty"
-	case len(s) > maxIDBytes:
-		return "is longer than 255 bytes"
-	case strings.ContainsFunc(s, unicode.IsSpace):
+	if bad := badLength(s, maxIDBytes); bad != "" {
+		return bad
+	}
+	if strings.ContainsFunc(s, unicode.IsSpace) {
 		return "has a space"
 	}
 	return unprintable(s)
@@ -78,18 +86,11 @@ func badID(s string) string {
 // badWord says what is wrong with a target's name or pins, which become parts of
 // ref names, or returns "".
 func badWord(s string) string {
-	switch {
-	case s == "":
-		return "is empty"
-	case len(s) > maxWordBytes:
-		return "is longer than 100 bytes"
-	case !alphanumeric(s[0]):
-		return "doesn't start with a letter or digit"
+	if bad := badStart(s); bad != "" {
+		return bad
 	}
-	for i := range len(s) {
-		if c := s[i]; !alphanumeric(c) && c != '_' && c != '-' {
-			return "has other characters than letters, digits, _ and -"
-		}
+	if strings.ContainsFunc(s, func(r rune) bool { return !wordRune(r) }) {
+		return "has other characters than letters, digits, _ and -"
 	}
 	return ""
 }
@@ -97,30 +98,35 @@ func badWord(s string) string {
 // badSchemaVersion says what is wrong with a schema version, which becomes part
 // of a file name, or returns "".
 func badSchemaVersion(s string) string {
-	switch {
-	case s == "":
-		return "is empty"
-	case len(s) > maxWordBytes:
-		return "is longer than 100 bytes"
-	case !alphanumeric(s[0]):
-		return "doesn't start with a letter or digit"
+	if bad := badStart(s); bad != "" {
+		return bad
 	}
-	for i := range len(s) {
-		if c := s[i]; !alphanumeric(c) && c != '_' && c != '-' && c != '.' {
-			return "has other characters than letters, digits, dots, _ and -"
-		}
+	if strings.ContainsFunc(s, func(r rune) bool { return !wordRune(r) && r != '.' }) {
+		return "has other characters than letters, digits, dots, _ and -"
 	}
 	return ""
 }
 
+// badStart says that a word is empty, too long, or begins with a sign.
+func badStart(s string) string {
+	if bad := badLength(s, maxWordBytes); bad != "" {
+		return bad
+	}
+	if !alphanumeric(s[0]) {
+		return "doesn't start with a letter or digit"
+	}
+	return ""
+}
+
+func wordRune(r rune) bool { return r < utf8.RuneSelf && alphanumeric(byte(r)) || r == '_' || r == '-' }
+
 // badBranch says what is wrong with the name of a branch, by the rules of
 // git check-ref-format --branch, or returns "".
 func badBranch(s string) string {
+	if bad := badLength(s, maxNameBytes); bad != "" {
+		return bad
+	}
 	switch {
-	case s == "":
-		return "is empty"
-	case len(s) > maxNameBytes:
-		return "is longer than 200 bytes"
 	case strings.HasPrefix(s, "refs/"):
 		return "is a full ref name; leave refs/heads/ out"
 	case strings.HasPrefix(s, "-") || s == "@" || s == "HEAD",
@@ -138,11 +144,10 @@ func badBranch(s string) string {
 
 // badPath says what is wrong with a path relative to the project, or returns "".
 func badPath(s string) string {
+	if bad := badLength(s, maxPathBytes); bad != "" {
+		return bad
+	}
 	switch {
-	case s == "":
-		return "is empty"
-	case len(s) > maxPathBytes:
-		return "is longer than 1024 bytes"
 	case strings.Contains(s, `\`):
 		return "has a backslash; separate folders with /"
 	case path.IsAbs(s) || len(s) > 1 && s[1] == ':':

@@ -1,5 +1,5 @@
-// Package layerfs lays new files over a folder, so that what is going to be
-// written can be checked before it is.
+// Package layerfs lays one folder over another: new files over those that are
+// there, so that what is going to be written can be checked before it is.
 package layerfs
 
 import (
@@ -14,7 +14,18 @@ import (
 	"slices"
 )
 
+// A layered is a folder of which one layer has what the other lacks.
 type layered struct{ top, base fs.FS }
+
+var (
+	_ fs.ReadDirFS  = layered{}
+	_ fs.ReadFileFS = layered{}
+	_ fs.StatFS     = layered{}
+)
+
+// Over returns the files of both: of those that both have, top's. It is safe for
+// concurrent use if both are.
+func Over(base, top fs.FS) fs.FS { return layered{top, base} }
 
 // New returns base with these files, by slash path, in it. It is safe for
 // concurrent use if base is.
@@ -45,9 +56,10 @@ func New(base fs.FS, files map[string][]byte) (fs.FS, error) {
 	if err != nil {
 		return nil, err
 	}
-	return layered{top, base}, nil
+	return Over(base, top), nil
 }
 
+// Open opens a file or a folder.
 func (l layered) Open(name string) (fs.File, error) {
 	f, err := l.top.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -84,21 +96,26 @@ func (d *folder) ReadDir(n int) ([]fs.DirEntry, error) {
 	return next, nil
 }
 
-// ReadFile reads from the upper layer, or else from the lower one by its own
-// rules.
+// ReadFile reads from the upper layer, or else from the lower one, each by its
+// own rules.
 func (l layered) ReadFile(name string) ([]byte, error) {
-	f, err := l.top.Open(name)
+	content, err := fs.ReadFile(l.top, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fs.ReadFile(l.base, name)
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(f)
+	return content, err
 }
 
-// ReadDir merges the layers.
+// Stat describes a file or a folder.
+func (l layered) Stat(name string) (fs.FileInfo, error) {
+	info, err := fs.Stat(l.top, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fs.Stat(l.base, name)
+	}
+	return info, err
+}
+
+// ReadDir lists what the layers have, sorted by name.
 func (l layered) ReadDir(name string) ([]fs.DirEntry, error) {
 	upper, errTop := fs.ReadDir(l.top, name)
 	lower, errBase := fs.ReadDir(l.base, name)
