@@ -76,18 +76,12 @@ func (r *Reader) Policies(ctx context.Context, opts ListOptions) iter.Seq2[*Poli
 // sent. Names are unique among the policies of a zone that aren't archived:
 // the error is [ErrConflict] when it is taken.
 func (c *Client) CreatePolicy(ctx context.Context, name, description string) (*Policy, error) {
-	if name == "" {
-		return nil, errNoName
-	}
-	q, err := c.request(http.MethodPost, "policies")
-	if err != nil {
-		return nil, err
-	}
-	body := map[string]string{"name": name}
+	more := map[string]string{}
 	if description != "" {
-		body["description"] = description
+		more["description"] = description
 	}
-	if err := q.setBody(body); err != nil {
+	q, err := c.creation("policies", name, more)
+	if err != nil {
 		return nil, err
 	}
 	p, _, err := c.policy(ctx, &q)
@@ -98,26 +92,16 @@ func (c *Client) CreatePolicy(ctx context.Context, name, description string) (*P
 	return p, nil
 }
 
-var errNoName = errors.New("the name is empty")
-
 // RenamePolicy sends If-Match when p has an ETag, and is safe to repeat. The
 // error is [ErrPrecondition] when somebody else changed the policy since p was
 // read.
 func (c *Client) RenamePolicy(ctx context.Context, p *Policy, name string) (*Policy, error) {
-	if name == "" {
-		return nil, errNoName
-	}
-	q, err := c.request(http.MethodPatch, "policies", p.ID)
+	q, err := c.renaming("policies", p.ID, p.ETag, name)
 	if err != nil {
 		return nil, err
 	}
-	q.ifMatch = p.ETag
-	if err := q.setBody(map[string]string{"name": name}); err != nil {
-		return nil, err
-	}
 	out, attempts, err := c.policy(ctx, &q)
-	if attempts > 1 && errors.Is(err, ErrPrecondition) {
-		// An earlier attempt may have done it, which made the ETag old.
+	if overtaken(attempts, err) {
 		if now, err := c.Policy(ctx, p.ID); err == nil && now.Name == name {
 			return now, nil
 		}

@@ -85,18 +85,12 @@ const targetZone = "zone"
 // CreatePolicySet creates a set without versions. targetType "" is "zone"; it
 // can't be changed later. The error is [ErrConflict] when the name is taken.
 func (c *Client) CreatePolicySet(ctx context.Context, name, targetType string) (*PolicySet, error) {
-	if name == "" {
-		return nil, errNoName
-	}
-	q, err := c.request(http.MethodPost, "policy-sets")
-	if err != nil {
-		return nil, err
-	}
-	body := map[string]string{"name": name}
+	more := map[string]string{}
 	if targetType != "" && targetType != targetZone {
-		body[c.c.targetField] = targetType
+		more[c.c.targetField] = targetType
 	}
-	if err := q.setBody(body); err != nil {
+	q, err := c.creation("policy-sets", name, more)
+	if err != nil {
 		return nil, err
 	}
 	s, _, err := c.policySet(ctx, &q)
@@ -110,20 +104,12 @@ func (c *Client) CreatePolicySet(ctx context.Context, name, targetType string) (
 // RenamePolicySet sends If-Match when s has an ETag, and is safe to repeat. The
 // error is [ErrPrecondition] when somebody else changed the set since s was read.
 func (c *Client) RenamePolicySet(ctx context.Context, s *PolicySet, name string) (*PolicySet, error) {
-	if name == "" {
-		return nil, errNoName
-	}
-	q, err := c.request(http.MethodPatch, "policy-sets", s.ID)
+	q, err := c.renaming("policy-sets", s.ID, s.ETag, name)
 	if err != nil {
 		return nil, err
 	}
-	q.ifMatch = s.ETag
-	if err := q.setBody(map[string]string{"name": name}); err != nil {
-		return nil, err
-	}
 	out, attempts, err := c.policySet(ctx, &q)
-	if attempts > 1 && errors.Is(err, ErrPrecondition) {
-		// An earlier attempt may have done it, which made the ETag old.
+	if overtaken(attempts, err) {
 		if now, err := c.PolicySet(ctx, s.ID); err == nil && now.Name == name {
 			return now, nil
 		}
