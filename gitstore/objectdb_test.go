@@ -6,13 +6,10 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
@@ -339,151 +336,6 @@ func TestReadingWhileGitRepacks(t *testing.T) {
 			}
 		}
 	}
-}
-
-// A byte that changed on disk gives an error or, where it doesn't matter, the
-// right content.
-func TestDamageIsNotRead(t *testing.T) {
-	g := newGitRepo(t)
-	edits(g, 0, 8)
-	g.git("repack", "-qad")
-	g.git("prune-packed")
-	want := catFile(t, g)
-	pack := g.packs()[0]
-	for _, file := range []string{pack, strings.TrimSuffix(pack, ".pack") + ".idx"} {
-		good, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chmod(file, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		failed := 0
-		random := rand.New(rand.NewPCG(1, 1))
-		for range 60 {
-			bad := bytes.Clone(good)
-			if n := random.IntN(len(bad)); random.IntN(4) == 0 {
-				bad = bad[:n]
-			} else {
-				bad[n] ^= 1 << random.IntN(8)
-			}
-			if err := os.WriteFile(file, bad, 0o644); err != nil {
-				t.Fatal(err)
-			}
-			db := dbOf(t, g, true)
-			for h, w := range want {
-				got, err := db.read(h)
-				if err != nil {
-					failed++
-				} else if got.kind != w.kind || !bytes.Equal(got.content, w.content) {
-					t.Fatalf("%s: %s: got another object", filepath.Base(file), h)
-				}
-			}
-			db.close()
-		}
-		if failed == 0 {
-			t.Errorf("%s: no damage was noticed", filepath.Base(file))
-		}
-		if err := os.WriteFile(file, good, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// A pack that is cut off while it is mapped is an error, not the end of the
-// process.
-func TestAMappedPackMayShrink(t *testing.T) {
-	g := newGitRepo(t)
-	edits(g, 0, 40)
-	g.git("repack", "-qad")
-	g.git("prune-packed")
-	h := g.hash("HEAD")
-	db := dbOf(t, g, true)
-	if _, err := db.read(h); err != nil {
-		t.Fatal(err)
-	}
-	want := catFile(t, g)
-	pack := g.packs()[0]
-	for _, file := range []string{pack, strings.TrimSuffix(pack, ".pack") + ".idx"} {
-		if err := os.Chmod(file, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Truncate(file, 0); err != nil {
-			t.Fatal(err)
-		}
-		db.cache.clear()
-		failed := 0
-		for h := range want {
-			if _, err := db.read(h); err != nil {
-				failed++
-			}
-		}
-		if failed != len(want) {
-			t.Errorf("%s: %d of %d objects were read from an empty file", filepath.Base(file), len(want)-failed, len(want))
-		}
-	}
-}
-
-func TestAClosedDatabaseReadsNothing(t *testing.T) {
-	g := newGitRepo(t)
-	c := g.commit("one", "a", "x")
-	g.git("repack", "-qad")
-	g.git("prune-packed")
-	db := dbOf(t, g, true)
-	if _, err := db.read(c); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := db.read(c); err == nil {
-		t.Error("got no error")
-	}
-}
-
-func TestTheCacheForgets(t *testing.T) {
-	var c baseCache
-	p := &pack{}
-	content := make([]byte, 64<<10)
-	for i := range 4 * maxCachedBytes / len(content) {
-		c.put(p, int64(i), rawObject{plumbing.BlobObject, content})
-		if _, ok := c.get(p, int64(i)); !ok {
-			t.Fatalf("object %d isn't kept", i)
-		}
-		if n := (len(c.young) + len(c.old)) * len(content); n > maxCachedBytes+2*len(content) {
-			t.Fatalf("%d bytes are kept", n)
-		}
-		if _, ok := c.get(p, 0); !ok {
-			t.Fatalf("object 0, which is asked for all the time, is gone after %d", i)
-		}
-	}
-	if _, ok := c.get(p, 1); ok {
-		t.Error("object 1 is still there")
-	}
-	c.put(p, -1, rawObject{plumbing.BlobObject, make([]byte, maxCachedObject+1)})
-	if _, ok := c.get(p, -1); ok {
-		t.Error("an object that is too large is kept")
-	}
-}
-
-func TestTheCacheIsDroppedWhenItIsIdle(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var c baseCache
-		p := &pack{}
-		for round := range 2 {
-			c.put(p, 1, rawObject{plumbing.BlobObject, []byte("x")})
-			for range 5 {
-				time.Sleep(cacheIdle * 9 / 10)
-				if _, ok := c.get(p, 1); !ok {
-					t.Fatalf("round %d: an object in use is gone", round)
-				}
-			}
-			time.Sleep(3 * cacheIdle)
-			if _, ok := c.get(p, 1); ok {
-				t.Errorf("round %d: the object is still there", round)
-			}
-		}
-	})
 }
 
 func BenchmarkReadObjects(b *testing.B) {
