@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -191,6 +192,25 @@ func (h *history) approvalsOf(p *Plan, set string) []gitstore.Approval {
 			return g.Gate == a.Gate && g.Set == set && g.State == GateApproved
 		})
 	})
+}
+
+// gateNotes say which gates didn't just pass.
+func (h *history) gateNotes(p *Plan) (notes []string) {
+	for _, g := range p.Gates {
+		switch g.State {
+		case GateNotChecked:
+			notes = append(notes, fmt.Sprintf("gate %s of policy set %s was not checked: %s", g.Gate, g.Set, g.Reason))
+		case GateApproved:
+			why := ""
+			for _, a := range h.opts.Approvals {
+				if a.Gate == g.Gate {
+					why += fmt.Sprintf("; approved by %s: %s", cmp.Or(a.By, "somebody"), a.Reason)
+				}
+			}
+			notes = append(notes, fmt.Sprintf("gate %s of policy set %s: %s%s", g.Gate, g.Set, g.Reason, why))
+		}
+	}
+	return notes
 }
 
 // stricterWord is the stricter of what two project files say about a gate.

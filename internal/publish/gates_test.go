@@ -570,8 +570,14 @@ func TestAskingForApprovals(t *testing.T) {
 	if p := w.offline(commit, opts); len(p.Refusals) > 0 || gateStates(p) != "widened approved" {
 		t.Errorf("offline: got %+v", p.Gates)
 	}
-	got := w.mustPublish(commit, opts)
-	if w.recorded(got.Tag) != "widened: label x on #7, by grace (label)" {
-		t.Errorf("approvals: got %q", w.recorded(got.Tag))
+	rc, err := w.publish(commit, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := w.recorded(agents(rc).Tag); got != "widened: label x on #7, by grace (label)" {
+		t.Errorf("approvals: got %q", got)
+	}
+	if notes := strings.Join(rc.Notes, "\n"); !strings.HasPrefix(notes, "gate widened of policy set agents: compared with policypin/production/agents/v2, ") || !strings.HasSuffix(notes, "; approved by grace: label x on #7") {
+		t.Errorf("notes: got %q", notes)
 	}
 }

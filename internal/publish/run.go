@@ -252,7 +252,7 @@ func (r *run) receipt(activated *Activated) *Receipt {
 	rc := &Receipt{
 		Schema: 1, Target: r.target.Name, ZoneID: r.target.ZoneID, Commit: r.src.Commit,
 		PlanDigest: r.plan.Digest, Sets: []SetReceipt{}, Activation: activated,
-		Notes: append(r.plan.Notes, r.notes...), Created: r.created,
+		Notes: append(append(r.plan.Notes, r.gateNotes(r.plan)...), r.notes...), Created: r.created,
 	}
 	for _, w := range r.work.sets {
 		s := SetReceipt{Name: w.name(), Status: Published, Reason: w.reason, SetDigest: w.past.digest.String()}
