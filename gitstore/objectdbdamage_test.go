@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-git/go-git/v5/plumbing/cache"
 )
 
 // A byte that changed on disk gives an error or, where it doesn't matter, the
