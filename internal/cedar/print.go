@@ -128,27 +128,18 @@ func (p *printer) node(n ast.IsNode) {
 	case ast.NodeTypeIn:
 		p.binary(n.Left, "in", n.Right)
 	case ast.NodeTypeAnd:
-		if _, ok := n.Left.(ast.NodeTypeAnd); ok {
-			p.chain(n.Left, "&&", n.Right)
-			return
-		}
-		p.binary(n.Left, "&&", n.Right)
+		_, more := n.Left.(ast.NodeTypeAnd)
+		p.joined(n.Left, "&&", n.Right, more)
 	case ast.NodeTypeOr:
-		if _, ok := n.Left.(ast.NodeTypeOr); ok {
-			p.chain(n.Left, "||", n.Right)
-			return
-		}
-		p.binary(n.Left, "||", n.Right)
+		_, more := n.Left.(ast.NodeTypeOr)
+		p.joined(n.Left, "||", n.Right, more)
 	case ast.NodeTypeAdd:
 		p.sum(n.Left, "+", n.Right)
 	case ast.NodeTypeSub:
 		p.sum(n.Left, "-", n.Right)
 	case ast.NodeTypeMult:
-		if _, ok := n.Left.(ast.NodeTypeMult); ok {
-			p.chain(n.Left, "*", n.Right)
-			return
-		}
-		p.binary(n.Left, "*", n.Right)
+		_, more := n.Left.(ast.NodeTypeMult)
+		p.joined(n.Left, "*", n.Right, more)
 	case ast.NodeTypeContains:
 		p.call(n.Left, "contains", n.Right)
 	case ast.NodeTypeContainsAll:
@@ -215,26 +206,29 @@ func (p *printer) node(n ast.IsNode) {
 }
 
 func (p *printer) binary(left ast.IsNode, op string, right ast.IsNode) {
-	p.operand(left)
-	p.write(" ", op, " ")
-	p.operand(right)
+	p.joined(left, op, right, false)
 }
 
-// chain goes on with an operation of the same precedence on the left: as the
-// operators bind to the left, and a chain may be long, it gets no parentheses.
-func (p *printer) chain(left ast.IsNode, op string, right ast.IsNode) {
-	p.node(left)
+// joined prints an operation. If more is true, there is one of the same precedence
+// on the left: as the operators bind to the left, and a chain may be long, it gets
+// no parentheses.
+func (p *printer) joined(left ast.IsNode, op string, right ast.IsNode, more bool) {
+	if more {
+		p.node(left)
+	} else {
+		p.operand(left)
+	}
 	p.write(" ", op, " ")
 	p.operand(right)
 }
 
 func (p *printer) sum(left ast.IsNode, op string, right ast.IsNode) {
+	more := false
 	switch left.(type) {
 	case ast.NodeTypeAdd, ast.NodeTypeSub:
-		p.chain(left, op, right)
-	default:
-		p.binary(left, op, right)
+		more = true
 	}
+	p.joined(left, op, right, more)
 }
 
 func (p *printer) call(receiver ast.IsNode, method string, args ...ast.IsNode) {
