@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
 )
 
 // A byte that changed on disk gives an error or, where it doesn't matter, the
