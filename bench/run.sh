@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Measures policypin on a repository of 10,000 policies, 500 manifests and 2,000
-# commits, beside Git answering the same questions in the same run, and prints
-# Markdown tables. RUNS is how often each command runs, 9 by default.
+# commits, beside Git and the official Cedar engine answering the same questions
+# in the same run, and prints Markdown tables. RUNS is how often each command
+# runs, 9 by default. ONLY=decisions leaves out what has no decisions or types.
+# The official engine needs Node, and npm ci in internal/cedar/testdata/official.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -21,8 +23,11 @@ export GIT_COMMITTER_NAME=Bench GIT_COMMITTER_EMAIL=bench@localhost
 (
   cd "$here/.."
   CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "$work/bin/policypin" ./cmd/policypin
-  go build -o "$work/bin/" ./bench/genrepo ./bench/measure ./bench/countproxy
+  go build -o "$work/bin/" ./bench/genrepo ./bench/gendecisions ./bench/authorize ./bench/measure ./bench/countproxy
   "$work/bin/genrepo" "$work/repo"
+  "$work/bin/gendecisions" "$work/impact"
+  "$work/bin/gendecisions" -requests 2000 -cases 10000 "$work/200"
+  "$work/bin/gendecisions" -requests 2000 -policies 1000 "$work/1000"
 )
 export PATH="$work/bin:$PATH"
 cd "$work/repo"
@@ -31,6 +36,19 @@ table() {
   printf '\n### %s\n\n| command | median | fastest–slowest | peak MiB | ratio |\n| --- | --- | --- | --- | --- |\n' "$1"
   shift
   measure "$@"
+}
+
+official() {
+  printf "node '%s/official.mjs' %s" "$here" "$*"
+}
+if ! command -v node >/dev/null || [ ! -d "$here/../internal/cedar/testdata/official/node_modules" ]; then
+  echo 'run.sh: without Node and its modules, the official engine is left out' >&2
+  official() { :; }
+fi
+
+# beside COMMAND... prints nothing without the official engine.
+beside() {
+  [ -z "$(official)" ] || "$@"
 }
 
 # What C Git needs to list and read what differs between two commits.
@@ -47,6 +65,42 @@ if [ -r /proc/cpuinfo ]; then
 fi
 echo "$(git --version), $(cd "$here" && go version | cut -d ' ' -f 3-). Medians of $runs; the ratio is to the last line of a table."
 echo "Repository: $(git rev-list --count HEAD) commits, $(git ls-files | wc -l) files, pack of $(du -h .git/objects/pack/*.pack | cut -f 1)."
+
+beside table 'Check all 10,000 policies, types included, beside the official engine' -n "$runs" \
+  'policypin validate=policypin validate >/dev/null' \
+  "the official engine, in Node=$(official validate "'$work/repo'") >/dev/null"
+
+for policies in 200 1000; do
+  beside test "$(authorize "$work/$policies" 2000)" = "$(eval "$(official authorize "'$work/$policies'" 2000)")"
+  beside table "Decide 2,000 requests by $policies policies, entities and all read from files" -n "$runs" \
+    "policypin's packages=authorize '$work/$policies' 2000 >/dev/null" \
+    "the official engine, in Node=$(official authorize "'$work/$policies'" 2000) >/dev/null"
+done
+
+table 'Which of 400,000 logged requests does one changed policy of 200 decide otherwise' -n "$runs" \
+  "policypin impact=policypin impact -C '$work/impact' HEAD >/dev/null" \
+  "reading the log with wc -l=wc -l '$work'/impact/requests/*.jsonl >/dev/null"
+
+table 'Run 10,000 decision tests' -n "$runs" \
+  "policypin test=policypin test -C '$work/200' >/dev/null" \
+  "reading them with wc -l=wc -l '$work'/200/tests/*.yaml >/dev/null"
+
+# A commit of one changed policy, with the hook and without.
+git clone --quiet --local "$work/repo" "$work/hooked"
+git clone --quiet --local "$work/repo" "$work/plain"
+policypin hook install -C "$work/hooked" >/dev/null
+# shellcheck disable=SC2016 # for the shell that measure runs
+edit='n=$(date +%N); for d in hooked plain; do (cd "$WORK/$d" && sed -i.orig "s/retired-[0-9x]*/retired-$n/" policies/area00/team00/p000.cedar && git add policies/area00/team00/p000.cedar); done'
+WORK=$work table 'Commit one changed policy of 10,000' -n "$runs" -before "$edit" \
+  "git commit, with policypin's hook=cd '$work/hooked' && git commit --quiet --message Change" \
+  "git commit, without a hook=cd '$work/plain' && git commit --quiet --message Change"
+WORK=$work sh -c "$edit"
+table 'Check one staged policy, and its layout' -n "$runs" \
+  "policypin validate --staged --fmt=policypin validate -C '$work/hooked' --staged --fmt >/dev/null" \
+  "policypin fmt --check --staged=policypin fmt -C '$work/hooked' --check --staged >/dev/null" \
+  "git diff --cached --raw=cd '$work/hooked' && git diff --cached --raw >/dev/null"
+
+[ "${ONLY:-}" != decisions ] || exit 0
 
 table 'Start' -n "$runs" 'policypin version=policypin version >/dev/null' 'git --version=git --version >/dev/null'
 
