@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/policypin/policypin/diag"
@@ -17,13 +18,7 @@ const onlyZone = "which only the zone knows; it is checked when this is publishe
 func (h *history) gatesOffline(ctx context.Context, p *Plan, s *setHistory) error {
 	name := s.decl.Name
 	if s.pin == nil {
-		const reason = "there is no pin to compare with, but what is active, " + onlyZone
-		if h.tree.Project.Gates.Widened != wordAllow {
-			p.gate(gateWidened, name, GateNotChecked, reason)
-		}
-		if h.tree.Project.Gates.Uncovered != wordAllow {
-			p.gate(gateUncovered, name, GateNotChecked, reason)
-		}
+		h.impactUnknown(p, name, "there is no pin to compare with, but what is active, "+onlyZone)
 	} else {
 		h.gateRemoved(p, name, s.removed())
 		if h.gated() {
@@ -31,6 +26,16 @@ func (h *history) gatesOffline(ctx context.Context, p *Plan, s *setHistory) erro
 		}
 	}
 	return h.platformOffline(ctx, p, s)
+}
+
+// impactUnknown says that the gates about decisions have nothing to go by.
+func (h *history) impactUnknown(p *Plan, set, reason string) {
+	if h.tree.Project.Gates.Widened != wordAllow {
+		p.gate(gateWidened, set, GateNotChecked, "%s", reason)
+	}
+	if h.tree.Project.Gates.Uncovered != wordAllow {
+		p.gate(gateUncovered, set, GateNotChecked, "%s", reason)
+	}
 }
 
 // removed are the entries of the last pin that the commit doesn't have.
@@ -59,11 +64,7 @@ func (h *history) impactOffline(p *Plan, s *setHistory) {
 		old, _ = s.before.Set(s.pin.Record.PolicySet)
 	}
 	if old == nil {
-		for gate, word := range map[string]string{gateWidened: h.tree.Project.Gates.Widened, gateUncovered: h.tree.Project.Gates.Uncovered} {
-			if word != wordAllow {
-				p.gate(gate, n.set, GateNotChecked, "the commit of %s doesn't have the set any more in a form that can be read, but the zone has; it is checked when this is published", n.what)
-			}
-		}
+		h.impactUnknown(p, n.set, fmt.Sprintf("the commit of %s has no such set that can be read, but the zone has; it is checked when this is published", n.what))
 		return
 	}
 	n.from = alone(s.before, old, n.set)

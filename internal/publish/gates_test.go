@@ -325,6 +325,23 @@ func TestAMovedPinDoesNotHideWhatWidens(t *testing.T) {
 	}
 }
 
+// Offline, a pin whose commit has no such set leaves nothing to compare with.
+func TestAPinOnACommitWithoutTheSet(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	before := w.commit(map[string]string{"README": "nothing yet\n"})
+	w.narrow("widened: approve, uncovered: approve")
+	w.forge(agentsV1, agentsV1, w.head().String(), before.String())
+	commit := w.commit(map[string]string{"policies/ops.cedar": policy("everybody")})
+	p := w.offline(commit, publish.Options{})
+	if got := gateStates(p); got != "widened not-checked, uncovered not-checked" || !strings.Contains(p.Gates[0].Reason, "has no such set that can be read") {
+		t.Errorf("offline: got %+v", p.Gates)
+	}
+	if got := gateStates(w.prepared(commit, publish.Options{})); got != "widened refused, uncovered passed" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // The zone's schema says what requests there are. The repository's could be made
 // to hide some, so offline a change of it is not covered.
 func TestASchemaInTheRepositoryHidesNothing(t *testing.T) {
