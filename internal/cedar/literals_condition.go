@@ -42,13 +42,18 @@ func (r *reader) condition(n ast.IsNode, at *span) {
 	case ast.NodeTypeNotEquals:
 		covered = r.equal(n.Left, n.Right)
 	case ast.NodeTypeLessThan:
-		covered = r.order(n.Left, n.Right)
+		covered = r.order(n.Left, n.Right, false)
 	case ast.NodeTypeLessThanOrEqual:
-		covered = r.order(n.Left, n.Right)
+		covered = r.order(n.Left, n.Right, false)
 	case ast.NodeTypeGreaterThan:
-		covered = r.order(n.Left, n.Right)
+		covered = r.order(n.Left, n.Right, false)
 	case ast.NodeTypeGreaterThanOrEqual:
-		covered = r.order(n.Left, n.Right)
+		covered = r.order(n.Left, n.Right, false)
+	case ast.NodeTypeExtensionCall:
+		switch n.Name {
+		case "lessThan", "lessThanOrEqual", "greaterThan", "greaterThanOrEqual":
+			covered = len(n.Args) == 2 && r.order(n.Args[0], n.Args[1], true)
+		}
 	case ast.NodeTypeIn:
 		covered = r.within(n.Left, n.Right)
 	case ast.NodeTypeIs:
@@ -92,7 +97,7 @@ func uncovered(n ast.IsNode) string {
 	case ast.NodeTypeEquals, ast.NodeTypeNotEquals:
 		return "a comparison of two computed values"
 	case ast.NodeTypeLessThan, ast.NodeTypeLessThanOrEqual, ast.NodeTypeGreaterThan, ast.NodeTypeGreaterThanOrEqual:
-		return "an order of other than one attribute and one literal number"
+		return "an order of other than one attribute and one literal"
 	}
 	return "a set that is asked for other than literals"
 }
@@ -163,6 +168,8 @@ func literal(n ast.IsNode) types.Value {
 		if v, ok := literal(n.Arg).(types.Long); ok && v != math.MinInt64 {
 			return -v
 		}
+	case ast.NodeTypeExtensionCall:
+		return literalCall(n)
 	}
 	return nil
 }
@@ -195,7 +202,7 @@ func fixed(n ast.IsNode) bool {
 
 func scalar(t resolved.IsType) bool {
 	switch t.(type) {
-	case resolved.StringType, resolved.LongType, resolved.BoolType, resolved.EntityType:
+	case resolved.StringType, resolved.LongType, resolved.BoolType, resolved.EntityType, resolved.ExtensionType:
 		return true
 	}
 	return false
@@ -226,8 +233,11 @@ func (r *reader) equal(left, right ast.IsNode) bool {
 	if s.want != other.want { // never equal
 		return true
 	}
-	if _, number := s.want.(resolved.LongType); number && s != other {
-		return false // the boundaries of one aren't those of the other
+	switch s.want.(type) {
+	case resolved.LongType, resolved.ExtensionType:
+		if s != other {
+			return false // the boundaries of one aren't those of the other
+		}
 	}
 	s.link(other)
 	other.link(s)
@@ -278,19 +288,21 @@ func (r *reader) elements(s *slot, values []types.Value) bool {
 	return true
 }
 
-func (r *reader) order(left, right ast.IsNode) bool {
+// order notes a comparison with a literal. Decimals are compared by methods, and
+// nothing else is.
+func (r *reader) order(left, right ast.IsNode, method bool) bool {
 	if literal(left) != nil {
 		left, right = right, left
 	}
 	s, known := r.place(left)
-	v, number := literal(right).(types.Long)
-	if !known || !number {
+	v := literal(right)
+	if _, decimal := v.(types.Decimal); !known || decimal != method || !hasNeighbours(v) {
 		return false
 	}
 	if s == nil {
 		return true
 	}
-	if _, ok := s.want.(resolved.LongType); !ok {
+	if !fits(v, s.want) {
 		return false
 	}
 	s.by[r.number], s.ordered = true, true

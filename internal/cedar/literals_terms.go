@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 
 	"github.com/cedar-policy/cedar-go/types"
 	"github.com/cedar-policy/cedar-go/x/exp/schema/resolved"
-	"github.com/policypin/policypin/diag"
 )
 
 // A term is one thing that is asked about a request.
@@ -142,18 +140,6 @@ func (v *Survey) domain(s *slot) []types.Value {
 	return values
 }
 
-// around are the neighbours of a number.
-func around(value types.Value) (near []types.Value) {
-	n, ok := value.(types.Long)
-	if ok && n > math.MinInt64 {
-		near = append(near, n-1)
-	}
-	if ok && n < math.MaxInt64 {
-		near = append(near, n+1)
-	}
-	return near
-}
-
 // fresh are up to n values of a type that aren't among those mentioned.
 func (v *Survey) fresh(want resolved.IsType, mentioned map[string]types.Value, n int) []types.Value {
 	var all []types.Value
@@ -167,7 +153,7 @@ func (v *Survey) fresh(want resolved.IsType, mentioned map[string]types.Value, n
 		n = 2
 		take(types.False)
 		take(types.True)
-	case resolved.StringType, resolved.LongType, resolved.EntityType:
+	case resolved.StringType, resolved.LongType, resolved.EntityType, resolved.ExtensionType:
 		if uid, ok := want.(resolved.EntityType); ok {
 			if enum, ok := v.schema.resolved.Enums[types.EntityType(uid)]; ok {
 				n = len(enum.Values)
@@ -211,6 +197,8 @@ func numbered(want resolved.IsType, i int) types.Value {
 		return types.Long(i)
 	case resolved.EntityType:
 		return types.NewEntityUID(types.EntityType(want), types.String(text))
+	case resolved.ExtensionType:
+		return numberedExtension(string(want), i)
 	}
 	return types.String(text)
 }
@@ -230,12 +218,6 @@ func (v *Survey) usual(want resolved.IsType) types.Value {
 			}
 		}
 		return types.NewRecord(values)
-	case resolved.ExtensionType:
-		text := map[string]string{"ipaddr": "192.0.2.1", "decimal": "0.0", "datetime": "1970-01-01T00:00:00Z", "duration": "0ms"}[string(want)]
-		var t typing
-		if value, ok := t.extension(diag.Position{}, string(want), text, label{}); ok {
-			return value
-		}
 	case resolved.EntityType:
 		if enum, ok := v.schema.resolved.Enums[types.EntityType(want)]; ok {
 			return enum.Values[0]

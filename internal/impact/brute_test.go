@@ -97,11 +97,12 @@ func newUniverse(t testing.TB, schema *cedar.Schema) *universe {
 	u := &universe{schema: schema}
 	uid := func(kind, id string) string { return fmt.Sprintf(`{"type":%q,"id":%q}`, kind, id) }
 	for _, user := range []string{"a", "b", "z"} {
-		for _, attrs := range []string{`"dept":"x","vip":true`, `"dept":"z","vip":false,"level":0`, `"dept":"x","vip":false,"level":1`, `"dept":"z","vip":true,"level":2`} {
+		for _, attrs := range []string{`"dept":"x","vip":true`, `"dept":"z","vip":false,"level":0,"rank":"0.9999"`, `"dept":"x","vip":false,"level":1,"rank":"1.0"`, `"dept":"z","vip":true,"level":2,"rank":"-3.5"`} {
 			for _, teams := range []string{"", uid("Team", "s"), uid("Team", "t"), uid("Team", "s") + "," + uid("Team", "t")} {
 				for _, owner := range []string{"a", "b", "z"} {
 					for _, folder := range []string{"", uid("Folder", "f")} {
-						for _, context := range []string{``, `"tags":[]`, `"tags":["x"],"n":0`, `"tags":["y"]`, `"tags":["z"],"n":5`, `"tags":["x","z"]`} {
+						for _, context := range []string{``, `"tags":[],"at":"2026-01-01"`, `"tags":["x"],"n":0,"wait":"1h1ms","ip":"10.0.0.1"`, `"tags":["y"],"at":"2025-12-31T23:59:59.999Z"`,
+							`"tags":["z"],"n":5,"at":"2026-01-01T00:00:00.001Z","ip":"10.0.0.2"`, `"tags":["x","z"],"wait":"-1ms","ip":"192.0.2.1"`} {
 							for _, action := range []string{"read", "write"} {
 								u.cases = append(u.cases, parse(t, schema,
 									fmt.Appendf(nil, `[{"uid":%s,"attrs":{%s},"parents":[%s]},{"uid":%s,"attrs":{"owner":"User::\"%s\""},"parents":[%s]}]`,

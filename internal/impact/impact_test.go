@@ -16,9 +16,9 @@ const testSchema = `
 entity Team in [Org];
 entity Org;
 entity Folder;
-entity User in [Team] = { dept: String, level?: Long, vip: Bool };
+entity User in [Team] = { dept: String, level?: Long, vip: Bool, rank?: decimal };
 entity Doc in [Folder] = { owner: User };
-action read, write appliesTo { principal: User, resource: Doc, context: { tags?: Set<String>, n?: Long } };
+action read, write appliesTo { principal: User, resource: Doc, context: { tags?: Set<String>, n?: Long, at?: datetime, wait?: duration, ip?: ipaddr } };
 `
 
 // tree is a project of one set with these policies: p0, p1 and so on.
@@ -137,6 +137,9 @@ func randomPolicy(r *rand.Rand) string {
 			"(resource.owner == "+user+")", `(resource in Folder::"f")`, "(context has tags)", `context.tags.contains("x")`,
 			`(context has tags && context.tags.containsAny(["x", "y"]))`, `(context has tags && context.tags.isEmpty())`,
 			`(context has tags && ["x"].containsAll(context.tags))`, `(context has tags && context.tags == ["x"])`,
+			pick(`(principal has rank && principal.rank.lessThan(decimal("1.0")))`, `(principal.rank.greaterThanOrEqual(decimal("0.5")))`, `(principal has rank && principal.rank == decimal("1.0"))`),
+			pick(`(context has at && context.at < datetime("2026-01-01"))`, `(context has at && context.at != datetime("2026-01-01"))`, `(context has at && datetime("2026-01-01") <= context.at)`),
+			pick(`(context has wait && context.wait > duration("1h"))`, `(context has wait && context.wait == duration("-1ms"))`, `(context.ip == ip("10.0.0.1"))`, `(context has ip && context.ip.isInRange(ip("10.0.0.0/8")))`),
 			`(action == Action::"read")`, pick(`principal.vip`, `(principal.dept like "x*")`, `(principal.dept like "*z")`, `(principal.dept like "*x*")`, `(context has n && context.n + 1 == 1)`)) + ")"
 	}
 	scope := pick("principal", "principal", `principal == User::"a"`, `principal in Team::"s"`)
