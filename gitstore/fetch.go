@@ -262,9 +262,13 @@ func (r *remote) TreeAt(ctx context.Context, commit Hash, dir string) (fs.FS, er
 }
 
 // hasTree tells whether the files of a commit are here. Every fetch brings
-// either no tree or all below it, so looking for the root is enough.
+// either no tree or all below it, so looking for the root is enough. A partial
+// clone can have a tree without its files, and there may be no git to bring them.
 func (r *remote) hasTree(commit Hash) bool {
 	c, err := readCommit(stored{r.objects}, commit)
+	if err == nil && r.repo.store.promisor != nil {
+		return r.objects.fetched(fromHash(c.Tree))
+	}
 	return err == nil && r.objects.HasEncodedObject(fromHash(c.Tree)) == nil
 }
 

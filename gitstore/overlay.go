@@ -64,6 +64,13 @@ func (o *overlay) layers() []*store {
 	return []*store{o.temp, o.base}
 }
 
+// fetched tells whether an object is in the temporary store.
+func (o *overlay) fetched(h plumbing.Hash) bool {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return o.temp != nil && o.temp.HasEncodedObject(h) == nil
+}
+
 // content reads an object without go-git's wrapping of it.
 func (o *overlay) content(t plumbing.ObjectType, h plumbing.Hash) (obj rawObject, err error) {
 	for _, s := range o.layers() {

@@ -30,36 +30,47 @@ func (p *proposal) close() {
 // hasn't. The caller closes the result.
 func (w *world) propose(ctx context.Context, p *project, remote string, base gitstore.Hash, head *side) (*proposal, error) {
 	made := &proposal{base: &side{label: base.Short(), commit: base}, head: head}
-	var err error
-	if made.base.fsys, err = w.baseTree(ctx, p, remote, made); err != nil {
-		made.close()
-		return nil, fmt.Errorf("reading the base %s: %w", base.Short(), err)
-	}
-	if made.diff, err = w.difference(p, made.base, head); err != nil {
+	if err := w.compareTo(ctx, p, remote, made); err != nil {
 		made.close()
 		return nil, err
 	}
 	return made, nil
 }
 
-// baseTree is the project in the base, which a checkout of depth 1 lacks: it is
-// fetched into a temporary store then. nil means that the project wasn't there.
-func (w *world) baseTree(ctx context.Context, p *project, remote string, made *proposal) (fs.FS, error) {
-	commit := made.base.commit
-	fsys, err := p.repo.TreeAt(commit, p.rel)
-	if errors.Is(err, gitstore.ErrNoRevision) {
-		var origin gitstore.Origin
-		origin, err = p.repo.Remote(gitstore.RemoteOptions{Name: remote, Getenv: w.getenv, Progress: func(text string) { w.say("%s", report.Clean(text)) }})
-		if err != nil {
-			return nil, err
+// compareTo compares with the base as the clone has it, or as the remote has it
+// if the clone lacks it or, being partial, lacks its files.
+func (w *world) compareTo(ctx context.Context, p *project, remote string, made *proposal) error {
+	tree, err := p.repo.TreeAt(made.base.commit, p.rel)
+	if !errors.Is(err, gitstore.ErrNoRevision) {
+		if err = w.compareWith(p, made, tree, err); !errors.Is(err, gitstore.ErrUnsupported) {
+			return err
 		}
-		made.closes = append(made.closes, origin)
-		fsys, err = origin.TreeAt(ctx, commit, p.rel)
 	}
+	tree, err = w.fetchedTree(ctx, p, remote, made)
+	return w.compareWith(p, made, tree, err)
+}
+
+// compareWith compares with a base that was found, or wasn't.
+func (w *world) compareWith(p *project, made *proposal, tree fs.FS, err error) error {
 	if missing(err) {
-		return nil, nil
+		tree, err = nil, nil // the project wasn't there yet
 	}
-	return fsys, err
+	if err != nil {
+		return fmt.Errorf("reading the base %s: %w", made.base.commit.Short(), err)
+	}
+	made.base.fsys = tree
+	made.diff, err = w.difference(p, made.base, made.head)
+	return err
+}
+
+// fetchedTree is the project in the base, fetched into a temporary store.
+func (w *world) fetchedTree(ctx context.Context, p *project, remote string, made *proposal) (fs.FS, error) {
+	origin, err := p.repo.Remote(gitstore.RemoteOptions{Name: remote, Getenv: w.getenv, Progress: func(text string) { w.say("%s", report.Clean(text)) }})
+	if err != nil {
+		return nil, err
+	}
+	made.closes = append(made.closes, origin)
+	return origin.TreeAt(ctx, made.base.commit, p.rel)
 }
 
 // difference compares two states, by the files that changed where the clone has
