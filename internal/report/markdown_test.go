@@ -139,10 +139,10 @@ func (g generator) comment(entries int) Comment {
 	case 0:
 		c.NoImpact = g.text()
 	case 1, 2:
-		c.Impact = g.impact(entries)
+		c.Impact = g.impact(1 + entries/4)
 	}
 	if g.IntN(2) == 0 {
-		c.Tests = g.tests(entries)
+		c.Tests = g.tests(1 + entries/2)
 	}
 	return c
 }
