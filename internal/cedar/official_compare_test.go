@@ -156,7 +156,7 @@ func (c *tally) decisions(o *official, g *generator, schema string, group []stri
 		}
 		if permits && p.Effect() == "forbid" {
 			policy = policy[:p.start] + strings.Replace(policy[p.start:], "forbid", "permit", 1)
-			if p, problems = Parse("p", []byte(policy)); p == nil || p.Effect() != "permit" {
+			if p, _ = Parse("p", []byte(policy)); p == nil || p.Effect() != "permit" {
 				continue // an annotation that says forbid
 			}
 		}

@@ -199,8 +199,10 @@ func (g *generator) expression(t resolved.IsType, depth int) string {
 		}
 		if g.oneIn(g.faults) {
 			items = nil
+		} else if g.oneIn(5) {
+			items = append(items, "") // a comma at the end
 		}
-		return "[" + strings.Join(items, ", ") + pick(g, "", "", ",")[:min(1, len(items))*g.IntN(1)] + "]"
+		return "[" + strings.Join(items, ", ") + "]"
 	case resolved.RecordType:
 		return g.record(t, depth)
 	case resolved.ExtensionType:
