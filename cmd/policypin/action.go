@@ -19,10 +19,11 @@ func actionCommand(w *world) *cli.Command {
 		Usage: "run as a GitHub Action",
 		Description: help{
 			text: `What action.yml runs: it does what the event of the job calls for, with inputs
-from INPUT_ variables. A pull request is checked, compared and planned, and gets
-one comment; a push to the target's branch is published; a schedule looks for
-drift; anything else is validated. Results become annotations, the step's summary
-and outputs. docs/action.md has the inputs and outputs.`,
+from INPUT_ variables. A pull request is checked, tested, compared and planned, and
+gets one comment, which says first what widens access; a push to the target's
+branch is published; a schedule looks for drift; anything else is validated.
+Results become annotations, the step's summary and outputs. docs/action.md has
+the inputs and outputs.`,
 			examples: []string{"policypin action"},
 			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusChanges, statusRefused, statusInterrupted},
 		}.String(),
@@ -126,7 +127,7 @@ func (a *action) run(ctx context.Context) error {
 // What the Action can do.
 const (
 	doAuto     = "auto"
-	doCheck    = "check" // validate, compare, plan as if merged, comment
+	doCheck    = "check" // validate, test, compare, plan as if merged, comment
 	doValidate = "validate"
 	doPlan     = "plan"
 	doPublish  = "publish"
