@@ -50,7 +50,7 @@ func findImpact(ctx context.Context, w *world, opts impactOptions, from, to stri
 		return doc, err
 	}
 	if opts.online {
-		if err := w.storedOfBoth(ctx, p, opts, a.tree, b.tree, &compare); err != nil {
+		if err := w.storedOfBoth(ctx, p, opts, a, b, &compare); err != nil {
 			return doc, err
 		}
 	}
@@ -114,11 +114,11 @@ func (w *world) addGiven(name string, add func(string, io.Reader) (diag.List, er
 }
 
 // storedOfBoth reads the policies without a source that sets which change name.
-func (w *world) storedOfBoth(ctx context.Context, p *project, opts impactOptions, from, to *manifest.Tree, compare *impact.Options) error {
+func (w *world) storedOfBoth(ctx context.Context, p *project, opts impactOptions, from, to *side, compare *impact.Options) error {
 	proj := &manifest.Project{}
-	for _, tree := range []*manifest.Tree{from, to} {
-		if tree != nil {
-			proj = tree.Project
+	for _, s := range []*side{from, to} {
+		if s.tree != nil && s.tree.Project != nil {
+			proj = s.tree.Project
 		}
 	}
 	t, err := w.target(proj)
@@ -131,19 +131,19 @@ func (w *world) storedOfBoth(ctx context.Context, p *project, opts impactOptions
 	}
 	defer done()
 	changed := map[string]bool{}
-	for _, d := range manifest.Compare(orEmpty(from), orEmpty(to)).Sets {
+	for _, d := range manifest.Compare(orEmpty(from.tree), orEmpty(to.tree)).Sets {
 		if d.Kind != manifest.Layout {
 			changed[d.Name], changed[d.Was] = true, true
 		}
 	}
 	for _, one := range []struct {
-		tree *manifest.Tree
+		side *side
 		into *map[impact.Entry][]*cedar.Policy
 	}{{from, &compare.From}, {to, &compare.To}} {
-		if one.tree == nil || one.tree.Project == nil {
-			continue
+		if one.side.live != nil || one.side.tree == nil {
+			continue // a zone comes with its texts
 		}
-		sets := slices.DeleteFunc(one.tree.SetsFor(t.Name), func(s *manifest.Set) bool { return !changed[s.Name] })
+		sets := slices.DeleteFunc(slices.Clone(one.side.tree.SetsFor(t.Name)), func(s *manifest.Set) bool { return !changed[s.Name] })
 		stored, err := readStored(ctx, r, sets, "")
 		if err != nil {
 			return err
