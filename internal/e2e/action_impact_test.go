@@ -145,7 +145,7 @@ func TestActionImpact(t *testing.T) {
 		{"nothing found, and not all is known", map[string]string{"policy-sets/agents.yaml": manifest("agents", "shared", "agent", "default-user-grants@4")},
 			"unknown", "`agents`: 1 changed → v1 on merge · no change of decisions found ("},
 		{"another description", map[string]string{"policy-sets/readers.yaml": manifest("readers", "shared", "reader") + "    description: Readers read.\n"},
-			"false", "\n### 3 policy sets change · changes no decision\n"},
+			"false", "\n### 1 policy set changes · changes no decision\n"},
 		{"no target", withoutTarget, "true", "\n### 3 policy sets change · widens access ("},
 	}
 	for _, tt := range tests {

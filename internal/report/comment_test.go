@@ -186,6 +186,8 @@ func TestVerdict(t *testing.T) {
 		{"superseded", Comment{Diff: diff(), Plan: plan(publish.SetPlan{Name: "agents", Action: publish.Superseded, Reason: "main says something else"})},
 			"No policy changes", true},
 		{"what earlier commits left", Comment{Diff: diff(), Plan: plan(update), OnMerge: true}, "`agents`: no change here → v13 on merge, from earlier commits", true},
+		{"one set of two that are planned", Comment{Diff: diff(agents), Plan: plan(update, publish.SetPlan{Name: "b", Action: publish.Create, Version: 1})},
+			"1 policy set changes", false},
 		{"a plan alone", Comment{Plan: plan(publish.SetPlan{Name: "agents", Action: publish.Create, Version: 1, Entries: []publish.EntryPlan{{Change: manifest.Added}}})},
 			"`agents`: 1 added → v1 when published", true},
 		{"drift", Comment{Diff: diff(), Drift: &publish.Drift{Drifted: true, Findings: []publish.Finding{{Kind: "unpublished"}}}}, "No policy changes", false},

@@ -92,15 +92,22 @@ func (m *markdown) verdict() string {
 	return fmt.Sprintf("%s%s", plural(changed, "policy set changes", "policy sets change"), where)
 }
 
-// changed is how many sets change by more than layout.
+// changed is how many sets change by more than layout: those of this change, or
+// if there are none, those that earlier ones left to publish.
 func (m *markdown) changed() int {
-	n := 0
+	here, all := 0, 0
 	for _, s := range m.all {
 		if s.changes() {
-			n++
+			all++
+			if s.diff != nil {
+				here++
+			}
 		}
 	}
-	return n
+	if here > 0 {
+		return here
+	}
+	return all
 }
 
 // single is the set that the heading speaks of, if there is but one and nothing
