@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io/fs"
 	"path"
 	"path/filepath"
 
@@ -61,11 +62,11 @@ func validate(w *world, opts validateOptions) error {
 		return err
 	}
 	defer p.close()
-	tree, problems, err := check(p, opts)
+	fsys, tree, problems, err := check(p, opts)
 	if err != nil {
 		return noFile(err)
 	}
-	if err := w.writeProblems(p, opts.format.value, tree, problems); err != nil {
+	if err := w.writeProblems(p, opts.format.value, fsys, tree, problems); err != nil {
 		return err
 	}
 	if problems.Err() != nil {
@@ -79,14 +80,14 @@ func validate(w *world, opts validateOptions) error {
 	return nil
 }
 
-func (w *world) writeProblems(p *project, format string, tree *manifest.Tree, problems diag.List) error {
+func (w *world) writeProblems(p *project, format string, fsys fs.FS, tree *manifest.Tree, problems diag.List) error {
 	switch format {
 	case formatJSON:
 		return report.ProblemsJSON(w.stdout, problems)
 	case formatGitHub:
 		return report.GitHub(w.stdout, problems, w.inWorkspace(p))
 	case formatSARIF:
-		return report.SARIF(w.stdout, problems, w.inWorkspace(p), build().Version)
+		return report.SARIF(w.stdout, fsys, problems, w.inWorkspace(p), build().Version)
 	case formatJUnit:
 		return report.ProblemsJUnit(w.stdout, tree, problems, w.inWorkspace(p))
 	}
@@ -104,26 +105,25 @@ func (w *world) inWorkspace(p *project) string {
 	return path.Dir(file)
 }
 
-// check loads what the options name.
-func check(p *project, opts validateOptions) (*manifest.Tree, diag.List, error) {
-	switch {
-	case opts.staged:
+// check loads what the options name, and returns what it was loaded from.
+func check(p *project, opts validateOptions) (fs.FS, *manifest.Tree, diag.List, error) {
+	if opts.staged {
 		s, err := loadStaged(p)
-		if err != nil || !opts.layout {
-			return s.tree, s.problems, err
+		if err == nil && opts.layout {
+			err = s.checkLayout(p)
 		}
-		err = s.checkLayout(p)
-		return s.tree, s.problems, err
-	case opts.rev != "":
-		fsys, _, err := p.at(opts.rev)
-		if err != nil {
-			return nil, nil, err
-		}
-		return manifest.Load(fsys)
+		return s.fsys, s.tree, s.problems, err
 	}
-	fsys, err := p.workTree()
+	var fsys fs.FS
+	var err error
+	if opts.rev != "" {
+		fsys, _, err = p.at(opts.rev)
+	} else {
+		fsys, err = p.workTree()
+	}
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return manifest.Load(fsys)
+	tree, problems, err := manifest.Load(fsys)
+	return fsys, tree, problems, err
 }

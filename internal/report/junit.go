@@ -15,7 +15,8 @@ import (
 
 // A Suite is a named list of checks, for readers of JUnit's XML. That format has
 // no standard; what is written here is what the schemas of Jenkins and of Maven
-// Surefire have in common.
+// Surefire have in common. That of Ant knows no skipped test, and wants the name
+// of the machine and the time.
 type Suite struct {
 	Name  string
 	Cases []Case
@@ -55,7 +56,7 @@ type (
 		Class   string        `xml:"classname,attr"`
 		Name    string        `xml:"name,attr"`
 		Time    string        `xml:"time,attr,omitempty"`
-		Skipped *junitOutcome `xml:"skipped"`
+		Skipped *junitText    `xml:"skipped"`
 		Failure *junitOutcome `xml:"failure"`
 		Output  string        `xml:"system-out,omitempty"`
 	}
@@ -63,6 +64,10 @@ type (
 		Message string `xml:"message,attr"`
 		Type    string `xml:"type,attr,omitempty"`
 		Text    string `xml:",chardata"`
+	}
+	// Jenkins' schema has no message there, and all readers take the text.
+	junitText struct {
+		Text string `xml:",chardata"`
 	}
 )
 
@@ -80,7 +85,7 @@ func JUnit(w io.Writer, name string, suites ...Suite) error {
 				jc.Failure = &junitOutcome{Message: Clean(c.Failure), Type: "failure", Text: xmlText(c.Details)}
 			case c.Skipped != "":
 				out.Skipped++
-				jc.Skipped = &junitOutcome{Message: Clean(c.Skipped)}
+				jc.Skipped = &junitText{Clean(c.Skipped)}
 			}
 			total += c.Time
 			out.Cases = append(out.Cases, jc)

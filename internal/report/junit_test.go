@@ -31,7 +31,7 @@ var junitRules = map[string]junitRule{
 	"testsuite":  {[]string{"name", "tests", "failures", "errors", "skipped"}, []string{"time"}, []string{"testcase"}, false},
 	"testcase":   {[]string{"name", "classname"}, []string{"time"}, []string{"skipped", "failure", "system-out"}, false},
 	"failure":    {nil, []string{"message", "type"}, nil, true},
-	"skipped":    {nil, []string{"message"}, nil, true},
+	"skipped":    {nil, nil, nil, true},
 	"system-out": {nil, nil, nil, true},
 }
 

@@ -1,7 +1,9 @@
 package report
 
 import (
+	"fmt"
 	"io"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -19,9 +21,22 @@ type (
 	}
 	sarifRun struct {
 		Tool sarifTool `json:"tool"`
-		// Columns are counted in characters, not in UTF-16 units (3.14.17).
-		ColumnKind string        `json:"columnKind"`
-		Results    []sarifResult `json:"results"`
+		// Of results with one category, the last upload hides the others (3.17).
+		Automation  *sarifAutomation  `json:"automationDetails,omitempty"`
+		Invocations []sarifInvocation `json:"invocations,omitempty"`
+		ColumnKind  string            `json:"columnKind"` // 3.14.17
+		Results     []sarifResult     `json:"results"`
+	}
+	sarifAutomation struct {
+		ID string `json:"id"`
+	}
+	sarifInvocation struct {
+		Successful    bool                `json:"executionSuccessful"`
+		Notifications []sarifNotification `json:"toolExecutionNotifications"`
+	}
+	sarifNotification struct {
+		Level   string       `json:"level"`
+		Message sarifMessage `json:"message"`
 	}
 	sarifTool struct {
 		Driver sarifDriver `json:"driver"`
@@ -43,11 +58,12 @@ type (
 		Text string `json:"text"`
 	}
 	sarifResult struct {
-		RuleID    string          `json:"ruleId"`
-		RuleIndex int             `json:"ruleIndex"`
-		Level     string          `json:"level"`
-		Message   sarifMessage    `json:"message"`
-		Locations []sarifLocation `json:"locations"`
+		RuleID       string            `json:"ruleId"`
+		RuleIndex    int               `json:"ruleIndex"`
+		Level        string            `json:"level"`
+		Message      sarifMessage      `json:"message"`
+		Locations    []sarifLocation   `json:"locations"`
+		Fingerprints map[string]string `json:"partialFingerprints,omitempty"`
 	}
 	sarifLocation struct {
 		Physical sarifPhysical `json:"physicalLocation"`
@@ -64,19 +80,39 @@ type (
 	}
 	sarifRegion struct {
 		StartLine   int `json:"startLine"`
-		StartColumn int `json:"startColumn,omitempty"`
+		StartColumn int `json:"startColumn"`
+		EndLine     int `json:"endLine"`
+		EndColumn   int `json:"endColumn"`
 	}
 )
 
-// SARIF writes problems for code scanning. The files of the list are in dir, a
-// slash path in the repository; version is that of this tool.
-func SARIF(w io.Writer, list diag.List, dir, version string) error {
+// maxSARIFResults is what code scanning takes of one run; of more it refuses the
+// whole file. It shows 5,000 of them, by level.
+const maxSARIFResults = 25_000
+
+// SARIF writes problems for code scanning. The files of the list are in fsys,
+// which is dir, a slash path in the repository; version is that of this tool.
+// Without a file's text, which fsys needn't have, its problems have no
+// fingerprints.
+func SARIF(w io.Writer, fsys fs.FS, list diag.List, dir, version string) error {
 	run := sarifRun{
 		Tool: sarifTool{sarifDriver{
 			Name: "policypin", Version: Clean(version), InformationURI: "https://github.com/policypin/policypin",
 			Rules: []sarifRule{},
 		}},
-		ColumnKind: "unicodeCodePoints", Results: []sarifResult{},
+		ColumnKind: "utf16CodeUnits", Results: []sarifResult{},
+	}
+	if dir = path.Clean(dir); dir != "." {
+		// Up to the last slash it is a category: that of a project in a folder.
+		run.Automation = &sarifAutomation{"policypin/" + Clean(dir) + "/"}
+	}
+	if more := len(list) - maxSARIFResults; more > 0 {
+		list = slices.Clone(list)
+		slices.SortStableFunc(list, func(a, b diag.Problem) int { return int(a.Severity) - int(b.Severity) })
+		list = list[:maxSARIFResults]
+		run.Invocations = []sarifInvocation{{Successful: true, Notifications: []sarifNotification{{
+			Level: "warning", Message: sarifMessage{fmt.Sprintf("%d more are left out, the least important ones", more)},
+		}}}}
 	}
 	var ids []string
 	for _, d := range list {
@@ -93,7 +129,13 @@ func SARIF(w io.Writer, list diag.List, dir, version string) error {
 			HelpURI: rulesPage + "#" + uriPath(id),
 		})
 	}
+	sources := map[string]sarifSource{}
 	for _, d := range list {
+		source, read := sources[d.File]
+		if !read {
+			source = readSARIFSource(fsys, d.File)
+			sources[d.File] = source
+		}
 		text := d.Message
 		if d.Fix != "" {
 			text += ". Fix: " + d.Fix
@@ -104,8 +146,9 @@ func SARIF(w io.Writer, list diag.List, dir, version string) error {
 				Artifact: sarifArtifact{URI: uriPath(path.Join(dir, d.File)), BaseID: "%SRCROOT%"},
 				// A problem of the file as a whole is shown at its first line, since
 				// code scanning wants one.
-				Region: sarifRegion{StartLine: max(d.Line, 1), StartColumn: d.Column},
+				Region: source.region(d.Position),
 			}}},
+			Fingerprints: source.fingerprint(d.Position),
 		})
 	}
 	return JSON(w, sarifLog{
