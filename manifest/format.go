@@ -162,7 +162,7 @@ func layoutOf(name string, kind fileKind, data []byte) (r layoutResult) {
 	if kind == sourceFile {
 		r.secrets = checkTokens(name, data, &r.problems)
 		after, problems := cedar.Format(name, data)
-		r.problems.Add(problems...)
+		r.problems.Add(conflictsOr(problems, name, data)...)
 		if r.problems.Err() == nil {
 			r.after = after
 		}

@@ -244,6 +244,9 @@ func (l *loader) readSchemas(sets []*Set) error {
 		}
 		l.secrets = append(l.secrets, checkTokens(file, data, &l.problems)...)
 		schema, problems := cedar.ParseSchema(file, data)
+		if schema == nil {
+			problems = conflictsOr(problems, file, data)
+		}
 		l.problems.Add(problems...)
 		if schema != nil {
 			l.tree.Schemas[version] = schema
@@ -296,6 +299,9 @@ func (l *loader) readSources(uses map[string][]use) error {
 		r.secrets = checkTokens(files[i], data, &r.problems)
 		var problems diag.List
 		r.policy, problems = cedar.Parse(files[i], data)
+		if r.policy == nil {
+			problems = conflictsOr(problems, files[i], data)
+		}
 		r.problems.Add(problems...)
 		if r.policy == nil {
 			r.text = string(data)

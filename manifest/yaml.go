@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -129,39 +128,6 @@ func (d *decoder) errorf(n *yaml.Node, rule, fix, format string, args ...any) {
 // full tells whether there are more problems than will be shown, so that
 // looking for suggestions would only burn time.
 func (d *decoder) full() bool { return len(*d.problems) > maxProblems }
-
-var (
-	syntaxLine    = regexp.MustCompile(`^line (\d+): `)
-	unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
-)
-
-// grammarProblems are the messages of yaml.v3's parser. It gives their lines
-// counted from 0, unlike those of its scanner, and none at all for the first.
-var grammarProblems = []string{
-	"did not find expected ',' or ']'", "did not find expected ',' or '}'", "did not find expected '-' indicator",
-	"did not find expected <document start>", "did not find expected key", "did not find expected node content",
-	"found undefined tag handle",
-}
-
-// syntax reports an error of the library, which has a line in its text.
-func (d *decoder) syntax(err error) {
-	message := strings.TrimPrefix(err.Error(), "yaml: ")
-	if m := unknownAnchor.FindStringSubmatch(message); m != nil {
-		at := max(0, bytes.Index(d.source, []byte("*"+m[1])))
-		d.problems.Errorf(positionAt(d.file, d.source, at), "alias", "aliases are not allowed, and this one names no anchor")
-		return
-	}
-	line := 1
-	if m := syntaxLine.FindStringSubmatch(message); m != nil {
-		line, _ = strconv.Atoi(m[1])
-		message = message[len(m[0]):]
-		if slices.Contains(grammarProblems, message) {
-			line++
-		}
-	}
-	line = min(line, 1+bytes.Count(d.source, []byte{'\n'}))
-	d.problems.Errorf(diag.Position{File: d.file, Line: line}, "yaml-syntax", "%s", message)
-}
 
 // structure reports what is wrong at any depth, wherever it stands.
 func (d *decoder) structure(n *yaml.Node) {
