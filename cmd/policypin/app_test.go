@@ -65,6 +65,7 @@ func TestExamplesAreRealCommandLines(t *testing.T) {
 		text := call(t, t.TempDir(), nil, append(slices.Clone(path), "--help")...).stdout
 		_, text, _ = strings.Cut(text, "\nExamples:\n")
 		text, _, _ = strings.Cut(text, "\n\n")
+		text = strings.ReplaceAll(text, "\\\n", "") // a command on several lines
 		for line := range strings.Lines(text) {
 			_, line, ok := strings.Cut(line, "policypin ")
 			if !ok {

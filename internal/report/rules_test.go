@@ -15,7 +15,7 @@ import (
 // notRules are texts that look like the id of a rule and are none.
 var notRules = map[string]bool{"2006-01-02": true, "if-then-else": true}
 
-var ruleLike = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)+$`)
+var ruleLike = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)+$`)
 
 // TestRules: every rule that this and the checking packages report is described, and
 // nothing else is.
