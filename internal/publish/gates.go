@@ -3,6 +3,7 @@ package publish
 import (
 	"cmp"
 	"context"
+	"encoding/base32"
 	"fmt"
 	"slices"
 	"strings"
@@ -85,6 +86,7 @@ func (p *Plan) gate(gate, set, state, format string, args ...any) {
 type labelID struct {
 	Gate   string       `json:"gate"`
 	Target string       `json:"target"`
+	ZoneID string       `json:"zone_id"`
 	Sets   []labelSetID `json:"sets"`
 }
 
@@ -93,16 +95,27 @@ type labelSetID struct {
 	SetDigest string `json:"set_digest"`
 }
 
-// labelDigits is how much of the digest a label has: GitHub takes names of up to
-// 50 characters, and the longest gate's comes to 42.
-const labelDigits = 12
+// labelDigits is how much of the digest a label has, five bits a digit. Whoever
+// writes policies could make two contents with one label, of which the harmless
+// one is shown to who approves; for 150 bits that takes about 2^75 attempts. It is
+// what GitHub leaves: names have up to 50 characters, the longest word 9.
+const labelDigits = 30
+
+// labelDigest writes a digest in letters and digits of one case, since GitHub
+// doesn't tell labels apart by case (RFC 4648, section 6).
+var labelDigest = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// labelWords are short names of gates, which leave more room for the digest.
+var labelWords = map[string]string{
+	gateRemoved: "removed", gateWidened: "widened", gateUncovered: "uncovered", gatePlatform: "platform",
+}
 
 // LabelPrefix begins the labels that approve.
 const LabelPrefix = "policypin/"
 
 // label computes the label of a gate, or "" if it needs no approval.
 func (h *history) label(p *Plan, gate string) (string, error) {
-	id := labelID{Gate: gate, Target: p.Target}
+	id := labelID{Gate: gate, Target: p.Target, ZoneID: p.ZoneID}
 	for _, s := range p.Sets { // in their order, by name
 		if slices.Contains(h.closed, closing{gate, s.Name}) {
 			id.Sets = append(id.Sets, labelSetID{s.Name, s.SetDigest})
@@ -115,7 +128,7 @@ func (h *history) label(p *Plan, gate string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("digesting what gate %s closed for: %w", gate, err)
 	}
-	return LabelPrefix + gate + "@" + d.String()[:labelDigits], nil
+	return LabelPrefix + labelWords[gate] + "@" + labelDigest.EncodeToString(d[:])[:labelDigits], nil
 }
 
 // labels puts the labels into the plan, once all gates have spoken.

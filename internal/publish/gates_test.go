@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -550,10 +551,35 @@ func TestApprovalLabels(t *testing.T) {
 	if got := w.prepared(other, publish.Options{}).ApprovalLabel("widened"); got == label || got == "" {
 		t.Errorf("after another change: got %q, want another label than %q", got, label)
 	}
-	for _, gate := range publish.Gates {
-		if n := len(publish.LabelPrefix + gate + "@123456789012"); n > 50 {
-			t.Errorf("the label of %s has %d characters, GitHub takes 50", gate, n)
+}
+
+// A label binds enough of the digest that nobody finds a harmless and a harmful
+// content with the same one, and GitHub takes it: up to 50 characters, of which it
+// doesn't tell the case.
+func TestLabelsBindTheContent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.narrow("widened: allow")
+	commit := w.commit(map[string]string{
+		"policypin.yaml":          gated("widened: approve, uncovered: approve, max_removed_entries: 0"),
+		"policies/ops.cedar":      "",
+		"policies/finance.cedar":  uncoverable,
+		"policy-sets/agents.yaml": set("agents", "finance"),
+	})
+	p := w.prepared(commit, publish.Options{})
+	form := regexp.MustCompile(`^policypin/[a-z]+@[a-z2-7]{30}$`)
+	seen := map[string]bool{}
+	for _, g := range p.Gates {
+		if g.State != publish.GateRefused {
+			continue
 		}
+		if len(g.Label) > 50 || !form.MatchString(g.Label) {
+			t.Errorf("label of %s: got %q of %d characters", g.Gate, g.Label, len(g.Label))
+		}
+		seen[g.Label] = true
+	}
+	if len(seen) < 2 {
+		t.Errorf("got %+v, want several gates with labels of their own", p.Gates)
 	}
 }
 
