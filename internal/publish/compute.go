@@ -196,7 +196,9 @@ func (c *computer) set(s *setHistory) {
 		p.Entries = c.entries(w)
 		c.h.gateRemoved(c.plan, w.name(), p.Entries)
 		c.gateImpact(w)
+		c.h.gateLoosened(c.plan, w.name())
 	}
+	c.gateSwitch(w)
 }
 
 // usable tells whether the set can be published at all, and refuses it if not.

@@ -63,13 +63,35 @@ func (c *computer) gateImpact(w *setWork) {
 	}
 	now := c.now(w)
 	c.before(w, now)
+	report := c.contrasted(w, now)
+	c.h.gateWidened(c.plan, now, report)
+}
+
+// gateSwitch holds a set that takes the place of another one, which decides now,
+// to the gates about decisions as well. Each of the two passed them beside its own
+// versions, and a set that nobody has changed for long may allow more than the
+// one that decides.
+func (c *computer) gateSwitch(w *setWork) {
+	if !c.h.gated() || !c.h.opts.Activate || c.h.deciding(c.z) != w.past || !w.resolved() {
+		return
+	}
+	if c.z.live == nil || w.state.pinned == nil || c.z.active.ID == w.state.id {
+		return // compared with what is active already, or with the same set's
+	}
+	now := c.now(w)
+	c.beforeLive(w, now)
+	c.h.gateWidened(c.plan, now, c.contrasted(w, now))
+}
+
+// contrasted compares, and says what can't be said without a schema.
+func (c *computer) contrasted(w *setWork, now *contrast) impact.Report {
 	report := now.compare()
 	if version := w.past.decl.SchemaVersion; now.to.Schemas[version] == nil {
 		for i := range report.Sets { // whose reason is about a repository
 			report.Sets[i].Uncovered = []impact.Uncovered{{Reason: fmt.Sprintf("the zone's schema %s can't be read here", version)}}
 		}
 	}
-	c.h.gateWidened(c.plan, now, report)
+	return report
 }
 
 // compare finds the decisions that change.
@@ -100,20 +122,28 @@ func (c *computer) now(w *setWork) *contrast {
 // before sets the older state: what the pinned version holds in the zone, and
 // without a pin what decides there now.
 func (c *computer) before(w *setWork, n *contrast) {
-	var schema string
-	var held []*keycard.PolicyVersion
 	switch st := w.state; {
 	case st.pinned != nil:
-		schema, held, n.what = st.pinned.SchemaVersion, st.base, w.past.pin.Name
+		n.what = w.past.pin.Name
+		c.held(w, n, st.pinned.SchemaVersion, st.base)
 	case w.past.decl.TargetType == "zone" && c.z.live != nil:
-		schema, held = c.z.live.schema, c.z.live.policies
-		n.what = fmt.Sprintf("v%d of %s, which is active", c.z.active.ActiveVersion, c.z.active.Name)
+		c.beforeLive(w, n)
 	case w.past.decl.TargetType != "zone" && st.adoption != nil:
-		schema, held, n.what = st.adoption.SchemaVersion, st.base, fmt.Sprintf("v%d, which the zone has", st.adoption.Version)
+		n.what = fmt.Sprintf("v%d, which the zone has", st.adoption.Version)
+		c.held(w, n, st.adoption.SchemaVersion, st.base)
 	default:
 		n.what = "nothing, since the zone has no version to compare with"
-		return
 	}
+}
+
+// beforeLive sets the older state to what decides in the zone.
+func (c *computer) beforeLive(w *setWork, n *contrast) {
+	n.what = fmt.Sprintf("v%d of %s, which is active", c.z.active.ActiveVersion, c.z.active.Name)
+	c.held(w, n, c.z.live.schema, c.z.live.policies)
+}
+
+// held sets the older state to what a version holds.
+func (c *computer) held(w *setWork, n *contrast, schema string, held []*keycard.PolicyVersion) {
 	set := &manifest.Set{Name: n.set, File: "zone " + c.h.target.Name, SchemaVersion: schema, TargetType: w.past.decl.TargetType}
 	n.from = &manifest.Tree{Sets: []*manifest.Set{set}, Schemas: map[string]*cedar.Schema{}}
 	if s, ok := n.to.Schemas[schema]; ok {

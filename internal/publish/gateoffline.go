@@ -25,6 +25,7 @@ func (h *history) gatesOffline(ctx context.Context, p *Plan, s *setHistory) erro
 			h.impactOffline(p, s)
 		}
 	}
+	h.gateLoosened(p, name)
 	return h.platformOffline(ctx, p, s)
 }
 

@@ -13,13 +13,14 @@ import (
 )
 
 // Gates are the names that an approval can pass.
-var Gates = []string{gateRemoved, gateWidened, gateUncovered, gatePlatform}
+var Gates = []string{gateRemoved, gateWidened, gateUncovered, gatePlatform, gateLoosened}
 
 const (
 	gateRemoved   = "max_removed_entries"
 	gateWidened   = "widened"
 	gateUncovered = "uncovered"
 	gatePlatform  = "platform_policies"
+	gateLoosened  = "loosened_gates"
 )
 
 // What a project file says about a gate.
@@ -88,6 +89,8 @@ type labelID struct {
 	Target string       `json:"target"`
 	ZoneID string       `json:"zone_id"`
 	Sets   []labelSetID `json:"sets"`
+	// Loosened is what the gate loosened_gates closed for. No set digest has it.
+	Loosened []string `json:"loosened,omitempty"`
 }
 
 type labelSetID struct {
@@ -107,7 +110,7 @@ var labelDigest = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPad
 
 // labelWords are short names of gates, which leave more room for the digest.
 var labelWords = map[string]string{
-	gateRemoved: "removed", gateWidened: "widened", gateUncovered: "uncovered", gatePlatform: "platform",
+	gateRemoved: "removed", gateWidened: "widened", gateUncovered: "uncovered", gatePlatform: "platform", gateLoosened: "loosened",
 }
 
 // LabelPrefix begins the labels that approve.
@@ -123,6 +126,9 @@ func (h *history) label(p *Plan, gate string) (string, error) {
 	}
 	if len(id.Sets) == 0 {
 		return "", nil
+	}
+	if gate == gateLoosened {
+		id.Loosened = h.loosened
 	}
 	d, err := jcs.Sum(id)
 	if err != nil {

@@ -144,7 +144,7 @@ func TestARefusedGateTakesNoApproval(t *testing.T) {
 	}
 	// Not even the commit's own file helps, without a word about that.
 	commit = w.commit(map[string]string{"policypin.yaml": gated("widened: approve")})
-	_, err = w.publish(commit, everything)
+	_, err = w.publish(commit, publish.Options{Approvals: approvals("widened", "loosened_gates")})
 	if r = w.refused(err, publish.Gate); !strings.Contains(r.Hint, "--accept-project-change") {
 		t.Errorf("got %+v", r)
 	}
@@ -161,9 +161,9 @@ func TestTheStricterGateCounts(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ before, after, want string }{
 		{"allow", "approve", "widened refused"},
-		{"approve", "allow", "widened refused"},
+		{"approve", "allow", "widened refused, loosened_gates refused"},
 		{"approve", "refuse", "widened refused"},
-		{"refuse", "allow", "widened refused"},
+		{"refuse", "allow", "widened refused, loosened_gates refused"},
 		{"allow", "allow", ""},
 	} {
 		t.Run(tt.before+" then "+tt.after, func(t *testing.T) {

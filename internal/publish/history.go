@@ -32,8 +32,9 @@ type history struct {
 	used     map[string][]use // by policy name, see uses
 	// own is what the commit's project file says about gates by words. The tree
 	// has the stricter of that and of what the last pin's says.
-	own    map[string]string
-	closed []closing
+	own      map[string]string
+	loosened []string // what the commit's own file loosens, in words
+	closed   []closing
 }
 
 // A use is an entry by source, with the schema of its set.

@@ -166,15 +166,25 @@ func (h *history) judgeProject(ctx context.Context) error {
 			declared = append(declared, s.pin)
 		}
 	}
-	judges := []*gitstore.Pin{h.newestOf(slices.Collect(maps.Values(h.last))), h.newestOf(declared)}
+	// And the newest of sets that move here from another project, whose guards they
+	// had until now.
+	var moved []*gitstore.Pin
+	for _, s := range h.sets {
+		if s.pin != nil && s.pin.Record.Project != h.src.Dir && !s.same && s.superseded == "" {
+			moved = append(moved, s.pin)
+		}
+	}
+	own := h.tree.Project.Gates
+	judges := []*gitstore.Pin{h.newestOf(slices.Collect(maps.Values(h.last))), h.newestOf(declared), h.newestOf(moved)}
 	for _, pin := range slices.Compact(judges) {
-		if pin == nil || pin.Commit == h.src.Commit {
+		if pin == nil || pin.Commit == h.src.Commit && pin.Record.Project == h.src.Dir {
 			continue
 		}
 		if err := h.judgeBy(ctx, pin); err != nil {
 			return err
 		}
 	}
+	h.loosened = loosenings(own, h.tree.Project.Gates)
 	return nil
 }
 
