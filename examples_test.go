@@ -84,6 +84,15 @@ func TestReadmeProject(t *testing.T) {
 			}
 		}
 	}
+	files, _, err := manifest.Format(project, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if f.Changed() {
+			t.Errorf("README.md shows %s as fmt wouldn't leave it, want\n%s", f.File, f.After)
+		}
+	}
 	tree := loadClean(t, project)
 	if len(tree.Sets) != 1 || len(tree.Sets[0].Entries) != 3 {
 		t.Errorf("got sets %+v, want one with three entries", tree.Sets)
