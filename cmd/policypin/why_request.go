@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/policypin/policypin/diag"
@@ -188,11 +189,12 @@ func (r whyRequest) testCase(tree *manifest.Tree) (*manifest.TestFile, *manifest
 	var found *manifest.Case
 	var places, names []string
 	for _, f := range tree.Tests {
+		at := r.caseAt(f)
 		for i := range f.Cases {
 			c := &f.Cases[i]
 			place := fmt.Sprintf("%s:%d", f.File, c.Line)
 			names = append(names, c.Label())
-			if c.Label() == r.test || place == r.test {
+			if c.Label() == r.test || i == at {
 				file, found = f, c
 				places = append(places, place)
 			}
@@ -225,4 +227,21 @@ func (r whyRequest) testedSet(tree *manifest.Tree) (string, error) {
 		return sets[0].Name, nil
 	}
 	return "", nil
+}
+
+// caseAt is the index of the case that the line in --test belongs to, or -1 if
+// --test isn't a line of the file. An editor's place in a case is good enough.
+func (r whyRequest) caseAt(f *manifest.TestFile) int {
+	line, ok := strings.CutPrefix(r.test, f.File+":")
+	n, err := strconv.Atoi(line)
+	if !ok || err != nil {
+		return -1
+	}
+	at := -1
+	for i := range f.Cases {
+		if f.Cases[i].Line <= n {
+			at = i
+		}
+	}
+	return at
 }
