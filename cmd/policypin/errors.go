@@ -99,6 +99,7 @@ var advice = []struct {
 	{keycard.ErrUnauthorized, statusFailed, "check KEYCARD_API_CLIENT_ID and KEYCARD_API_CLIENT_SECRET, or KEYCARD_API_TOKEN, and KEYCARD_API_BASE_URL"},
 	{keycard.ErrForbidden, statusFailed, "the service account lacks a role for this, or the object is managed by Keycard"},
 	{keycard.ErrNotFound, statusFailed, "check the target's zone_id and KEYCARD_API_BASE_URL"},
+	{keycard.ErrAddress, statusFailed, "it is that of --api-url, else of KEYCARD_API_BASE_URL"},
 	{keycard.ErrPrecondition, statusFailed, "somebody changed it at the same moment; run the same command again"},
 	{keycard.ErrConflict, statusFailed, ""},
 	{keycard.ErrAmbiguous, statusFailed, "run the same command again: it looks for what was created before it creates anything"},

@@ -59,6 +59,9 @@ asked which version decides; the local zone always is.`,
 			if opts.format.value == formatJSON {
 				return report.JSON(w.stdout, doc)
 			}
+			if len(doc.Pins) > 0 { // the table has no room for what is the same in every row
+				w.say("pins of %s, zone %s, in %s", report.Clean(doc.Target), report.Clean(doc.ZoneID), report.Clean(doc.Origin))
+			}
 			return report.LogText(w.stdout, w.style(), doc)
 		},
 	}

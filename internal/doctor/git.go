@@ -40,6 +40,8 @@ func (d *doctor) project() {
 	switch {
 	case d.Repo == nil:
 		d.skip("there is no repository", "project")
+	case errors.Is(d.ProjectErr, gitstore.ErrNoCommit):
+		d.add("project", Failure, "commit the project, since publish reads commits: git add . && git commit; policypin init writes one", "%s", oneLine(d.ProjectErr))
 	case d.Project == nil:
 		d.add("project", Failure, "policypin init writes a project; policypin validate shows every problem", "%s", oneLine(d.ProjectErr))
 	case d.ProjectErr != nil:

@@ -74,7 +74,7 @@ func newCaller(cfg Config) (*caller, error) {
 	}
 	var err error
 	if c.base, err = parseAddress("base URL", cmp.Or(cfg.BaseURL, DefaultBaseURL)); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrAddress, err)
 	}
 	if c.transport == nil {
 		c.network = true

@@ -55,6 +55,10 @@ var (
 	ErrPrecondition = errors.New("changed in the meantime") // 412
 )
 
+// ErrAddress is wrapped when credentials would not be sent to the configured
+// address, or when it is none.
+var ErrAddress = errors.New("the API's address can't be used")
+
 // ErrAmbiguous is wrapped when a create may or may not have happened: no answer
 // came, or a 5xx. The caller looks the object up before it repeats the call;
 // the client never does by itself. 429 and connection refused are retried by

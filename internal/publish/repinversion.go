@@ -56,6 +56,9 @@ func (r *repinning) find(ctx context.Context, number int) (*setWork, error) {
 		"zone %s has no version without a pin that holds what commit %s says", r.target.ZoneID, r.src.Commit.Short())
 }
 
+// otherCommit is what to do when a version holds something else.
+const otherCommit = "if another commit was published, --rev names it"
+
 // compare holds a version to the commit: the same schema and, for every entry,
 // the policy version that the manifest means. It returns what record needs.
 func (r *repinning) compare(ctx context.Context, versionID string) (*setWork, error) {
@@ -68,10 +71,10 @@ func (r *repinning) compare(ctx context.Context, versionID string) (*setWork, er
 	}
 	decl := r.past.decl
 	if v.SchemaVersion != decl.SchemaVersion {
-		return nil, r.no(Mismatch, "", "v%d is bound to schema %s, commit %s says %s", v.Version, v.SchemaVersion, r.src.Commit.Short(), decl.SchemaVersion)
+		return nil, r.no(Mismatch, otherCommit, "v%d is bound to schema %s, commit %s says %s", v.Version, v.SchemaVersion, r.src.Commit.Short(), decl.SchemaVersion)
 	}
 	if len(v.Entries) != len(decl.Entries) {
-		return nil, r.no(Mismatch, "", "v%d has %s, commit %s says %d", v.Version, count(len(v.Entries), "entry", "entries"), r.src.Commit.Short(), len(decl.Entries))
+		return nil, r.no(Mismatch, otherCommit, "v%d has %s, commit %s says %d", v.Version, count(len(v.Entries), "entry", "entries"), r.src.Commit.Short(), len(decl.Entries))
 	}
 	have, err := r.contents(ctx, v)
 	if err != nil {
@@ -85,7 +88,7 @@ func (r *repinning) compare(ctx context.Context, versionID string) (*setWork, er
 	for _, e := range decl.Entries {
 		pv := r.meant(e, have, names)
 		if pv == nil {
-			return nil, r.no(Mismatch, fmt.Sprintf("see %s", e.Position), "v%d doesn't hold what commit %s says of policy %s",
+			return nil, r.no(Mismatch, fmt.Sprintf("see %s; %s", e.Position, otherCommit), "v%d doesn't hold what commit %s says of policy %s",
 				v.Version, r.src.Commit.Short(), cmp.Or(e.Policy, e.PolicyID))
 		}
 		delete(have, pv.ID)
