@@ -146,19 +146,31 @@ func (a *action) check(ctx context.Context) error {
 		return worse(err, red)
 	}
 	c.Plan, c.Target, a.complete = a.beforeLabels(plan), t.Name, true
-	if a.proposal != nil && c.Drift == nil {
-		flags := planOptions{publishOptions: a.publishFlags(), offline: !a.in.online, base: a.proposal.base.commit.String()}
-		for _, approval := range a.labels {
-			// What a label approved, a flag approves elsewhere.
-			flags.approve = *cli.NewStringSlice(append(flags.approve.Value(), approval.Gate+"="+approval.Reason)...)
-		}
-		again, err := planComment(a.world, plan, flags)
+	if a.proposal != nil {
+		again, err := a.pageOfPlan(plan, a.proposal.base.commit.String(), c.Drift)
 		if err != nil {
 			return err
 		}
 		c.Command = again.Command
 	}
 	return worse(a.planned(plan, err), red)
+}
+
+// pageOfPlan is the page that the command plan writes, with the command; base is
+// what a pull request is compared with, or "". The command doesn't look for
+// drift, so nothing writes a page that tells of some again.
+func (a *action) pageOfPlan(plan *publish.Plan, base string, drift *publish.Drift) (report.Comment, error) {
+	flags := planOptions{publishOptions: a.publishFlags(), offline: !a.in.online, base: base}
+	for _, approval := range a.labels {
+		// What a label approved, a flag approves elsewhere.
+		flags.approve = *cli.NewStringSlice(append(flags.approve.Value(), approval.Gate+"="+approval.Reason)...)
+	}
+	c, err := planComment(a.world, plan, flags)
+	if c.Drift = drift; drift != nil && drift.Drifted {
+		c.Command = ""
+	}
+	c.Tool = build().Version
+	return c, err
 }
 
 // worse is what ended the run, or else that problems were found, which have been
@@ -239,9 +251,7 @@ func (a *action) planCommit(ctx context.Context, p *project, t manifest.Target, 
 	if err != nil {
 		return nil, err
 	}
-	if opts.Merged = merged; merged {
-		opts.Ask = a.askLabels
-	}
+	opts.Merged, opts.Decisions, opts.Ask = merged, !merged, a.askLabels
 	if src.Origin, err = a.origin(p, t, flags.origin); err != nil {
 		return nil, err
 	}

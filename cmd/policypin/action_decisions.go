@@ -67,19 +67,23 @@ func (a *action) impact(tree *manifest.Tree, problems diag.List) error {
 		}
 		return nil
 	}
-	switch {
-	case c.Impact.Count(impact.Widened) > 0:
-		a.outputs["widened"] = widenedYes
-	case c.Impact.Complete():
-		a.outputs["widened"] = widenedNo
-	default:
-		a.outputs["widened"] = widenedUnknown
-	}
+	a.outputs["widened"] = widened(c.Impact)
 	a.say("access widened: %s", a.outputs["widened"])
 	return report.ImpactText(a.stdout, a.style(), report.Impact{From: c.Base, To: c.Head, Report: *c.Impact})
 }
 
-// askLabels is labelApprovals for a check, whose comment has to come out alike
+// widened is what the output says of a report.
+func widened(r *impact.Report) string {
+	switch {
+	case r.Count(impact.Widened) > 0:
+		return widenedYes
+	case r.Complete():
+		return widenedNo
+	}
+	return widenedUnknown
+}
+
+// askLabels is labelApprovals for a plan, whose page has to come out alike
 // wherever it is written.
 func (a *action) askLabels(ctx context.Context, plan *publish.Plan) ([]gitstore.Approval, error) {
 	a.hints = map[*publish.Refusal]string{}

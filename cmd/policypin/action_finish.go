@@ -30,7 +30,7 @@ func (a *action) finish(ctx context.Context) {
 		a.postComment(ctx)
 	}
 	if a.comment != nil {
-		if text, err := a.render(*a.comment, report.SummaryBudget, ""); err == nil {
+		if text, err := a.renderFull(report.SummaryBudget); err == nil {
 			a.outputs["report"] = a.keep("policypin-report"+a.suffix()+".md", text)
 		}
 	}
@@ -55,6 +55,22 @@ func (a *action) render(c report.Comment, budget int, full string) (string, erro
 		return "", err
 	}
 	return a.secrets.String(b.String()), nil
+}
+
+// renderFull writes the full report. The command at its end writes a comment,
+// which is only the same text where that fits.
+func (a *action) renderFull(budget int) (string, error) {
+	text, err := a.render(*a.comment, budget, "")
+	if err != nil {
+		return "", err
+	}
+	short, err := a.render(*a.comment, report.CommentBudget, a.comment.Full)
+	if err != nil || short == text {
+		return text, err
+	}
+	c := *a.comment
+	c.Longer = true
+	return a.render(c, budget, "")
 }
 
 // postComment keeps the one comment of a pull request. What stands in its way is
@@ -105,7 +121,7 @@ func (a *action) writeSummary() error {
 		}
 	}
 	if a.comment != nil {
-		text, err := a.render(*a.comment, min(room, report.SummaryBudget), "")
+		text, err := a.renderFull(min(room, report.SummaryBudget))
 		if err != nil {
 			return err
 		}

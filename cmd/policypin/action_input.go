@@ -88,6 +88,9 @@ func (a *action) apply() {
 		}
 		a.global.dir.value = resolvePath(base, filepath.FromSlash(a.in.dir))
 	}
+	if a.in.planFile != "" && a.runner.Workspace != "" { // as the output of the run that planned names it
+		a.in.planFile = resolvePath(a.runner.Workspace, filepath.FromSlash(a.in.planFile))
+	}
 	outer := a.getenv
 	a.getenv = func(name string) string {
 		switch {

@@ -84,11 +84,31 @@ func (a *action) plan(ctx context.Context) error {
 	if plan == nil {
 		return err
 	}
-	a.comment = &report.Comment{
-		Project: p.rel, Target: t.Name, Plan: plan, Head: report.Side{Name: "HEAD", Commit: p.commit.String()},
-		Tool: build().Version, Command: "policypin plan --target " + t.Name,
+	a.section("policypin impact")
+	for _, since := range plan.Decisions.Since {
+		if err := report.ImpactText(a.stdout, a.style(), decisionsOf(plan, since)); err != nil {
+			return err
+		}
 	}
+	a.section("policypin plan")
+	page, perr := a.pageOfPlan(a.beforeLabels(plan), "", nil)
+	if perr != nil {
+		return perr
+	}
+	a.comment = &page
+	a.outputs["widened"] = widened(&plan.Decisions.Report)
 	return a.planned(plan, err)
+}
+
+// decisionsOf are those of one set, as the log says them.
+func decisionsOf(plan *publish.Plan, since publish.Since) report.Impact {
+	one := report.Impact{From: report.Side{Name: since.What}, To: report.Side{Name: "HEAD", Commit: plan.Commit.String()}}
+	for _, s := range plan.Decisions.Report.Sets {
+		if s.Set == since.Set {
+			one.Sets = append(one.Sets, s)
+		}
+	}
+	return one
 }
 
 // publish publishes the checked out commit and pins it.

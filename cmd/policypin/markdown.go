@@ -72,10 +72,14 @@ func planComment(w *world, plan *publish.Plan, opts planOptions) (report.Comment
 			}
 		}
 	}
-	return report.Comment{
+	c := report.Comment{
 		Project: p.rel, Target: plan.Target, Head: report.Side{Commit: plan.Commit.String()}, Plan: plan,
 		Command: commandLine(p.rel, command...),
-	}, nil
+	}
+	if plan.Decisions != nil {
+		c.Impact, c.Since = &plan.Decisions.Report, plan.Decisions.Since
+	}
+	return c, nil
 }
 
 // bareWord is what no shell changes.

@@ -31,7 +31,8 @@ would create, pin and activate, and what its gates say. Nothing is written. With
 --out the plan is kept in a file, and publish --plan does that or nothing. With
 --offline only Git is asked, which needs no credentials; such a plan can't be held
 to, and gates that need the zone aren't checked. With --base it is the plan of a
-pull request: as if the commit were merged. docs/gates.md has the gates.`,
+pull request: as if the commit were merged. Markdown says which decisions change, too.
+docs/gates.md has the gates.`,
 			examples: []string{
 				"policypin plan --target production",
 				"policypin plan --target production --activate --out plan.json",
@@ -81,6 +82,7 @@ func makePlan(ctx context.Context, w *world, opts planOptions) (*publish.Plan, e
 		return nil, err
 	}
 	popts.Merged = opts.base != ""
+	popts.Decisions = opts.decisions()
 	origin, err := w.origin(p.project, t, opts.origin)
 	if err != nil {
 		return nil, err
@@ -97,6 +99,10 @@ func makePlan(ctx context.Context, w *world, opts planOptions) (*publish.Plan, e
 	defer done()
 	return publish.Prepare(ctx, r, src, popts)
 }
+
+// decisions tells whether the plan's page says which decisions publishing
+// changes. That of a pull request says which ones the pull request does.
+func (o planOptions) decisions() bool { return o.base == "" && o.format.value == formatMarkdown }
 
 func writePlan(ctx context.Context, w *world, opts planOptions, plan *publish.Plan) error {
 	if opts.out != "" {

@@ -363,6 +363,9 @@ func TestActionPublishesAPlan(t *testing.T) {
 	if s.status != 0 || len(s.outputs["plan-digest"]) != 64 || s.outputs["changed"] != "true" || gittest.Git(t, j.world.remote(), "tag") != "" {
 		t.Fatalf("got %s", s)
 	}
+	if !strings.Contains(s.summary, "This text again, cut to the length of a comment:") {
+		t.Errorf("a page of %d bytes claims to be what a command writes", len(s.summary))
+	}
 	j.env["INPUT_COMMAND"], j.env["INPUT_ONLINE"], j.env["INPUT_PLAN"] = "publish", "false", s.outputs["plan"]
 	j.env["INPUT_ACTIVATE"] = "true"
 	if s = j.run(); s.status != 5 || !s.has("error", "without --activate") {
@@ -371,6 +374,62 @@ func TestActionPublishesAPlan(t *testing.T) {
 	j.env["INPUT_ACTIVATE"] = "false"
 	if s = j.run(); s.status != 0 || !strings.Contains(s.log, "published admins v1") {
 		t.Errorf("got %s", s)
+	}
+}
+
+// Whoever approves a plan sees who gains access: compared with the last pin, and
+// where there is none, with what is active.
+func TestActionPlanTellsDecisions(t *testing.T) {
+	t.Parallel()
+	j := newJob(t, wider)
+	zone := j.world.serve()
+	j.env["KEYCARD_API_TOKEN"], j.env["KEYCARD_API_BASE_URL"] = token, zone.url
+	j.env["INPUT_COMMAND"] = "plan"
+	plan := func(online string, commit string) *step {
+		if err := os.RemoveAll(j.workspace()); err != nil {
+			t.Fatal(err)
+		}
+		os.Mkdir(j.workspace(), 0o777)
+		j.world.git("push", "-q", "--force", "origin", j.commits[commit]+":refs/heads/main")
+		j.checkout(j.remote, "refs/remotes/origin/main", j.commits[commit])
+		j.event("push", "push", map[string]string{"HEAD_SHA": j.commits[commit], "BASE_SHA": j.commits["STALE_SHA"]})
+		j.env["INPUT_ONLINE"] = online
+		return j.run()
+	}
+	s := plan("true", "BASE_SHA")
+	if !strings.Contains(s.summary, "default-zone-policies, which is active, for `admins`") || s.outputs["widened"] == "" {
+		t.Errorf("without a pin: got %s\nsummary %s", s, s.summary)
+	}
+	s = plan("false", "BASE_SHA")
+	if !strings.Contains(s.summary, "`admins` it wasn't compared: there is no pin to compare with") || s.outputs["widened"] != "unknown" {
+		t.Errorf("offline, without a pin: got %s\nsummary %s", s, s.summary)
+	}
+
+	j.world.git("checkout", "-q", "main")
+	j.world.git("reset", "-q", "--hard", j.commits["BASE_SHA"])
+	j.world.mustPublish(env(zone.url))
+	for _, online := range []string{"true", "false"} {
+		s := plan(online, "MERGE_SHA")
+		if s.status != 0 || s.outputs["widened"] != "true" || len(j.hub.writes) != 0 {
+			t.Fatalf("online %s: got %s", online, s)
+		}
+		at := 0
+		for _, piece := range []string{
+			"3 policy sets change · widens access (", "#### Widened access\n\n`admins`: widened by `shared` (`policies/shared.cedar:1`)",
+			": was denied, is allowed by `shared`\n", "Decisions are compared with\n\n- `policypin/production/admins/v1`, for `admins`\n",
+			"as JSON, with entities</summary>", "· widens access (",
+		} {
+			i := strings.Index(s.summary[at:], piece)
+			if i < 0 {
+				t.Fatalf("online %s: %q is missing or too early in:\n%s", online, piece, s.summary)
+			}
+			at += i
+		}
+		if !strings.Contains(s.log, "\n::group::policypin impact\n") || !strings.Contains(s.log, "from policypin/production/admins/v1 to HEAD (") {
+			t.Errorf("online %s: got log %s", online, s.log)
+		}
+		harmless(t, "summary", s.summary)
+		j.reproduceWith(s.summary, 0, append(gittest.Env(), env(zone.url)...))
 	}
 }
 

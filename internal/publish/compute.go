@@ -101,6 +101,9 @@ func compute(h *history, z *zoneState) (*Plan, *work, error) {
 			Sets: []SetPlan{}, Gates: []GateResult{}, Steps: []Step{}, Notes: []string{}, Refusals: Refusals{},
 		},
 	}
+	if h.opts.Decisions {
+		c.plan.Decisions = &Decisions{}
+	}
 	c.plan.Refusals = append(c.plan.Refusals, h.refusals...)
 	c.undeclared()
 	c.plan.Notes = append(c.plan.Notes, h.notes...)
@@ -118,6 +121,7 @@ func compute(h *history, z *zoneState) (*Plan, *work, error) {
 	}
 	c.gatePlatform()
 	c.steps()
+	c.plan.allDecided()
 	if err := h.labels(c.plan); err != nil {
 		return nil, nil, err
 	}

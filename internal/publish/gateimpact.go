@@ -64,6 +64,7 @@ func (c *computer) gateImpact(w *setWork) {
 	now := c.now(w)
 	c.before(w, now)
 	report := c.contrasted(w, now)
+	c.plan.decided(now, report)
 	c.h.gateWidened(c.plan, now, report)
 }
 
@@ -80,7 +81,9 @@ func (c *computer) gateSwitch(w *setWork) {
 	}
 	now := c.now(w)
 	c.beforeLive(w, now)
-	c.h.gateWidened(c.plan, now, c.contrasted(w, now))
+	report := c.contrasted(w, now)
+	c.plan.decided(now, report)
+	c.h.gateWidened(c.plan, now, report)
 }
 
 // contrasted compares, and says what can't be said without a schema.

@@ -31,6 +31,7 @@ func (h *history) gatesOffline(ctx context.Context, p *Plan, s *setHistory) erro
 
 // impactUnknown says that the gates about decisions have nothing to go by.
 func (h *history) impactUnknown(p *Plan, set, reason string) {
+	p.undecided(set, reason)
 	if h.tree.Project.Gates.Widened != wordAllow {
 		p.gate(gateWidened, set, GateNotChecked, "%s", reason)
 	}
@@ -70,6 +71,7 @@ func (h *history) impactOffline(p *Plan, s *setHistory) {
 	}
 	n.from = alone(s.before, old, n.set)
 	report := n.compare()
+	p.decided(n, report)
 	// Entries by number or id are uncovered, each at its place.
 	unread := map[diag.Position]bool{}
 	for _, side := range []*manifest.Set{old, s.decl} {

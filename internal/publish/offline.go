@@ -29,6 +29,9 @@ func PrepareOffline(ctx context.Context, src Source, opts Options) (*Plan, error
 		Sets: []SetPlan{}, Gates: []GateResult{}, Steps: []Step{}, Refusals: append(Refusals{}, h.refusals...),
 		Notes: append([]string{"offline: the zone was not asked, so its state and the gates that need it are not checked"}, h.notes...),
 	}
+	if opts.Decisions {
+		p.Decisions = &Decisions{}
+	}
 	for _, s := range h.sets {
 		sp := SetPlan{
 			Name: s.decl.Name, Was: s.decl.Was, SetDigest: s.digest.String(),
@@ -60,6 +63,7 @@ func PrepareOffline(ctx context.Context, src Source, opts Options) (*Plan, error
 		}
 		p.Sets = append(p.Sets, sp)
 	}
+	p.allDecided()
 	if err := h.labels(p); err != nil {
 		return nil, err
 	}

@@ -39,6 +39,10 @@ type Plan struct {
 	Notes    []string      `json:"notes"`
 	Refusals Refusals      `json:"refusals"`
 	Digest   string        `json:"digest"` // "" for an offline plan
+
+	// Decisions is nil if nobody asked. It is shown with a plan and is no part of
+	// it: what is published decides what follows from that.
+	Decisions *Decisions `json:"-"`
 }
 
 // A SetPlan is what happens to one policy set.

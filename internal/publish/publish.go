@@ -34,6 +34,8 @@ type Options struct {
 	// Merged plans a commit as what its branch will be once it is merged, as a
 	// pull request asks. Such a plan can be shown and not be applied.
 	Merged bool
+	// Decisions asks which decisions change, even where no gate wants to know.
+	Decisions bool
 	// NewBase is the reason why a commit that has diverged from the last pin
 	// may be published; "" refuses it.
 	NewBase string

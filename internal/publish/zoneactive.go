@@ -34,10 +34,11 @@ func (h *history) deciding(z *zoneState) *setHistory {
 	return s
 }
 
-// gated tells whether any gate wants to know what decisions change.
+// gated tells whether any gate wants to know what decisions change, or whoever
+// reads the plan does.
 func (h *history) gated() bool {
 	gates := h.tree.Project.Gates
-	return gates.Widened != wordAllow || gates.Uncovered != wordAllow
+	return h.opts.Decisions || gates.Widened != wordAllow || gates.Uncovered != wordAllow
 }
 
 // readActive reads what the active version holds, if a gate compares with it:

@@ -27,6 +27,8 @@ type Comment struct {
 	// Tool is the version that wrote this, and Command the command line that
 	// writes it again.
 	Tool, Command string
+	// Longer tells that this text is longer than what Command writes.
+	Longer bool
 	// Diff is what changed from Base to Head; nil if that wasn't compared, and
 	// then the plan alone says what changes.
 	Diff *manifest.Diff
@@ -37,6 +39,8 @@ type Comment struct {
 	// isn't known; nil and "" if nobody asked.
 	Impact   *impact.Report
 	NoImpact string
+	// Since says what Impact compares the policy sets with, where that isn't Base.
+	Since []publish.Since
 	// Tests is what the decision tests of Head came to; nil if none ran.
 	Tests *policytest.Report
 	// OnMerge tells that publishing follows a merge.

@@ -61,6 +61,9 @@ func fields(t reflect.Type, prefix string) []string {
 		var all []string
 		for f := range t.Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if name == "-" {
+				continue
+			}
 			path := strings.TrimPrefix(prefix+"."+name, ".")
 			if f.Anonymous {
 				path = prefix

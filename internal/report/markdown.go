@@ -24,16 +24,17 @@ func Markdown(w io.Writer, c Comment, budget int) error {
 	about := &part{fixed: m.about()}
 	sets, project, refusals, gates, problems := m.setList(), m.projectFile(), m.refusals(), m.gates(), m.problems()
 	widened, otherwise, failing, complete, witnesses := m.widened(), m.otherwise(), m.failing(), m.completeness(), m.witnesses()
+	since := m.since()
 	tests, entries, diffs, steps, drift, notes := m.tests(), m.entries(), m.cedar(), m.steps(), m.drift(), m.notes()
 	foot, digests, end := &part{fixed: m.foot()}, m.digests(), &part{fixed: m.end()}
 
 	// What widens access stands right after the verdict, in both orders.
 	page := []*part{
-		top, widened, otherwise, failing, complete, witnesses, project, about, sets, refusals, gates, problems, tests, entries,
+		top, widened, otherwise, failing, complete, since, witnesses, project, about, sets, refusals, gates, problems, tests, entries,
 		diffs, steps, drift, notes, foot, digests, end,
 	}
 	importance := []*part{
-		top, about, foot, end, widened, project, refusals, gates, problems, tests, complete, otherwise, failing, sets, drift, entries,
+		top, about, foot, end, widened, project, refusals, gates, problems, tests, complete, since, otherwise, failing, sets, drift, entries,
 		digests, notes, diffs, witnesses, steps,
 	}
 
@@ -237,7 +238,11 @@ func (m *markdown) end() string {
 	case len(command) > maxCommand:
 		text += fmt.Sprintf("The command that writes this has %d characters and is left out.\n\n", len(command))
 	default:
-		text += "This text again, byte for byte:\n\n" + fence("sh", command) + "\n"
+		what := "This text again, byte for byte:"
+		if m.Longer {
+			what = "This text again, cut to the length of a comment:"
+		}
+		text += what + "\n\n" + fence("sh", command) + "\n"
 	}
 	return text + "</details>\n"
 }

@@ -140,6 +140,9 @@ func (g generator) comment(entries int) Comment {
 		c.NoImpact = g.text()
 	case 1, 2:
 		c.Impact = g.impact(1 + entries/4)
+		for range g.IntN(1 + entries) {
+			c.Since = append(c.Since, publish.Since{Set: g.text(), What: g.text()})
+		}
 	}
 	if g.IntN(2) == 0 {
 		c.Tests = g.tests(1 + entries/2)
@@ -382,7 +385,7 @@ func FuzzMarkdown(f *testing.F) {
 				Refusals: publish.Refusals{{Message: text, Hint: text}},
 				Gates:    []publish.GateResult{{Gate: text, Set: text, Reason: text, State: text, Label: text}},
 			},
-			Impact: impactOf(text), Tests: testsOf(text),
+			Impact: impactOf(text), Since: []publish.Since{{Set: text, What: text}}, Tests: testsOf(text),
 		}
 		harmless(t, render(t, c, MinBudget), MinBudget)
 		c.Problems, c.Impact, c.NoImpact = nil, nil, text

@@ -61,6 +61,16 @@ func (m *markdown) effects() string {
 	return text
 }
 
+// since says what decisions are compared with, where that is no commit that a
+// reader has seen: it tells who would gain access from when on.
+func (m *markdown) since() *part {
+	return &part{
+		head: "Decisions are compared with\n\n", n: len(m.Since), tail: "\n", share: 8,
+		item: func(i, _ int) string { return "- " + m.prose(m.Since[i].What) + ", for " + m.id(m.Since[i].Set) + "\n" },
+		left: func(n int) string { return leftOut(n, "policy set", "policy sets") },
+	}
+}
+
 // effectOn is what becomes of the decisions of one set, for the list of sets.
 func (m *markdown) effectOn(name string) string {
 	if m.Impact == nil {
