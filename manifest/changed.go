@@ -48,7 +48,7 @@ func LoadChanged(fsys fs.FS, changed []string) (*Tree, diag.List, error) {
 		return nil, nil, err
 	}
 	if whole {
-		checkTree(l.tree, &l.problems)
+		checkTree(l.tree, l.unreadSets, &l.problems)
 	}
 	uses := c.uses(l.usesOf(l.tree.Sets))
 	var sets []*Set // those with something to check

@@ -8,9 +8,10 @@ import (
 )
 
 // checkTree applies the rules that look at more than one file: the project
-// against the sets, and the sets against each other.
-func checkTree(t *Tree, problems *diag.List) {
-	checkTargets(t, problems)
+// against the sets, and the sets against each other. unread says that a manifest
+// isn't in the tree, which may declare what is missing in it.
+func checkTree(t *Tree, unread bool, problems *diag.List) {
+	checkTargets(t, unread, problems)
 	for _, s := range t.Sets {
 		checkSetTargets(t.Project, s, problems)
 	}
@@ -20,7 +21,7 @@ func checkTree(t *Tree, problems *diag.List) {
 }
 
 // checkTargets applies the rules of the project's targets.
-func checkTargets(t *Tree, problems *diag.List) {
+func checkTargets(t *Tree, unread bool, problems *diag.List) {
 	p := t.Project
 	names := p.targetNames()
 	if _, ok := p.Target(p.DefaultTarget); !ok {
@@ -62,7 +63,9 @@ func checkTargets(t *Tree, problems *diag.List) {
 		} else {
 			pins[sameCase(target.Pins)] = target.Name
 		}
-		checkActive(t, target, at("active"), problems)
+		if !unread {
+			checkActive(t, target, at("active"), problems)
+		}
 	}
 }
 

@@ -72,7 +72,7 @@ func FuzzProject(f *testing.F) {
 			return
 		}
 		var more diag.List
-		checkTree(&Tree{Project: p}, &more)
+		checkTree(&Tree{Project: p}, false, &more)
 		checkPositions(t, fstest.MapFS{ProjectFile: &fstest.MapFile{Data: data}}, more)
 		for _, target := range p.Targets {
 			if problems.Errors() == 0 && (badID(target.ZoneID) != "" || badWord(target.Pins) != "") {
@@ -103,7 +103,7 @@ func FuzzManifest(f *testing.F) {
 		}
 		tree := &Tree{Project: defaultProject(), Sets: []*Set{s}}
 		var more diag.List
-		checkTree(tree, &more)
+		checkTree(tree, false, &more)
 		checkPositions(t, fstest.MapFS{file: &fstest.MapFile{Data: data}}, more)
 		if d := Compare(tree, &Tree{Project: defaultProject(), Sets: []*Set{s}}); !d.Empty() {
 			t.Errorf("compared with itself, it differs: %s", show(d))

@@ -41,7 +41,7 @@ func load(fsys fs.FS, tests bool) (*Tree, diag.List, error) {
 	if err := l.readSets(files, nil); err != nil {
 		return nil, nil, err
 	}
-	checkTree(l.tree, &l.problems)
+	checkTree(l.tree, l.unreadSets, &l.problems)
 	uses := l.usesOf(l.tree.Sets)
 	if err := l.readSchemas(l.tree.Sets); err != nil {
 		return nil, nil, err
