@@ -2,6 +2,7 @@ package cedar
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/cedar-policy/cedar-go/types"
@@ -49,6 +50,7 @@ type slot struct {
 	elemBy       map[string]mention     // who asks
 	more         mention                // who asks whether a set has other elements
 	links        map[*slot]bool         // other slots that this one is compared with
+	sampled      bool                   // somebody asks in a way that the values don't cover
 }
 
 // Survey looks at the policies that concern the environment; the numbers of
@@ -62,16 +64,32 @@ func (s *Schema) Survey(env Environment, policies []*Policy) *Survey {
 		v.roots[name] = &slot{want: s.resolved.Entities[t].Shape, by: mention{}}
 		v.uids[name] = &subject{uid: &slot{want: resolved.EntityType(t), by: mention{}}, above: map[types.EntityUID]mention{}}
 	}
+	if env.One {
+		v.roots["resource"], v.uids["resource"] = v.roots["principal"], v.uids["principal"]
+	}
 	for i, p := range policies {
 		if s.Concerns(p, env) {
 			v.read(i, p)
 		}
 	}
-	if env.Principal == env.Resource && len(policies) > 0 {
-		v.Open = append(v.Open, Open{Reason: "principal and resource of type " + env.Principal + " can be one entity"})
-	}
+	v.tell()
 	v.list()
 	return v
+}
+
+// tell has principal and resource told apart, where they are two of one type.
+// Of an enumeration, one may have to give way to the other.
+func (v *Survey) tell() {
+	if v.env.One || v.env.Principal != v.env.Resource {
+		return
+	}
+	p, r := v.uids["principal"].uid, v.uids["resource"].uid
+	p.link(r)
+	r.link(p)
+	if _, enum := v.schema.resolved.Enums[types.EntityType(v.env.Principal)]; enum {
+		maps.Copy(p.by, r.by)
+		maps.Copy(r.by, p.by)
+	}
 }
 
 // A reader reads one policy.
@@ -114,7 +132,7 @@ func (r *reader) in(name string, group types.EntityUID) {
 	s := r.uids[name]
 	kind := types.EntityType(s.uid.want.(resolved.EntityType))
 	r.constant(s.uid, group)
-	if r.schema.ladder(kind, group.Type) == nil {
+	if r.schema.ladder(kind, group.Type) == nil || !r.schema.known(group) {
 		return
 	}
 	if s.above[group] == nil {
@@ -127,7 +145,7 @@ func (r *reader) in(name string, group types.EntityUID) {
 // can't be there.
 func (r *reader) constant(s *slot, value types.Value) {
 	s.by[r.number] = true
-	if fits(value, s.want) {
+	if r.fits(value, s.want) {
 		s.add(value)
 	}
 }
@@ -142,7 +160,7 @@ func (s *slot) add(value types.Value) {
 // element notes an element that a set is asked for.
 func (r *reader) element(s *slot, value types.Value) {
 	s.by[r.number] = true
-	if !fits(value, s.want.(resolved.SetType).Element) {
+	if !r.fits(value, s.want.(resolved.SetType).Element) {
 		return
 	}
 	if s.elements == nil {
@@ -153,6 +171,15 @@ func (r *reader) element(s *slot, value types.Value) {
 		s.elements[text], s.elemBy[text] = value, mention{}
 	}
 	s.elemBy[text][r.number] = true
+}
+
+// fits tells whether an attribute of a type can have the value. The engine takes
+// an id that an enumeration doesn't declare, and no request has it.
+func (v *Survey) fits(value types.Value, want resolved.IsType) bool {
+	if uid, ok := value.(types.EntityUID); ok && !v.schema.known(uid) {
+		return false
+	}
+	return fits(value, want)
 }
 
 func fits(value types.Value, want resolved.IsType) bool {
@@ -222,7 +249,7 @@ func (r *reader) samples(n ast.IsNode) {
 		return true
 	})
 	for _, s := range slots {
-		s.by[r.number] = true
+		s.by[r.number], s.sampled = true, true
 		for _, v := range values {
 			if set, ok := s.want.(resolved.SetType); ok && fits(v, set.Element) {
 				r.element(s, v)

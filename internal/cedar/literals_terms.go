@@ -40,9 +40,17 @@ func (v *Survey) Asks(policy, number int) bool { return v.terms[number].by[polic
 
 // list makes the terms out of what was asked, in an order of its own.
 func (v *Survey) list() {
-	for _, name := range []string{"principal", "resource"} {
+	subjects, roots := []string{"principal", "resource"}, []string{"principal", "resource", "context"}
+	if v.env.One {
+		subjects, roots = subjects[:1], []string{"principal", "context"}
+	}
+	for _, name := range subjects {
 		s := v.uids[name]
-		v.add(s.uid.by, v.domain(s.uid), func(c *choices, value types.Value) { c.uids[name] = value.(types.EntityUID) })
+		values := v.domain(s.uid)
+		if name == "resource" && v.env.Principal == v.env.Resource && len(values) > 1 {
+			values[0], values[1] = values[1], values[0] // where nobody asks, they are two all the same
+		}
+		v.add(s.uid.by, values, func(c *choices, value types.Value) { c.uids[name] = value.(types.EntityUID) })
 		byName := func(a, b types.EntityUID) int { return cmp.Compare(a.String(), b.String()) }
 		for _, group := range slices.SortedFunc(maps.Keys(s.above), byName) {
 			v.add(s.above[group], yesNo, func(c *choices, value types.Value) {
@@ -52,7 +60,7 @@ func (v *Survey) list() {
 			})
 		}
 	}
-	for _, name := range []string{"principal", "resource", "context"} {
+	for _, name := range roots {
 		v.listKids(v.roots[name])
 	}
 }
@@ -110,9 +118,8 @@ func (v *Survey) listElements(s *slot) {
 	})
 }
 
-// domain are the representatives of a scalar: those that are mentioned, and
-// others, as many as can differ from each other.
-func (v *Survey) domain(s *slot) []types.Value {
+// class are a slot and those that it is compared with, directly or not.
+func (s *slot) class() map[*slot]bool {
 	class := map[*slot]bool{s: true}
 	for open := []*slot{s}; len(open) > 0; open = open[1:] {
 		for other := range open[0].links {
@@ -122,6 +129,13 @@ func (v *Survey) domain(s *slot) []types.Value {
 			}
 		}
 	}
+	return class
+}
+
+// domain are the representatives of a scalar: those that are mentioned, and
+// others, as many as can differ from each other.
+func (v *Survey) domain(s *slot) []types.Value {
+	class := s.class()
 	mentioned, begins, ends, ordered := asks(class)
 	if ordered {
 		for _, value := range slices.Collect(maps.Values(mentioned)) {

@@ -15,18 +15,22 @@ type comparison struct {
 	schema   *cedar.Schema
 	from, to engines
 	asked    []*cedar.Policy   // those that changed first
+	refs     []Ref             // of those that changed, in that order
 	changed  int               // how many of them did
 	rest     *cedar.Authorizer // those that didn't
 	// quiet is set by run: the changed policies answer every request alike.
 	quiet bool
+
+	mutex   sync.Mutex
+	aspects map[aspectsKey]*cedar.Aspects
 }
 
 // engines are the policies of one side. If the changed ones answer alike on both
 // sides, the whole does.
 type engines struct {
 	all, parts *cedar.Authorizer
-	refs       []Ref // in the order of the policies, with statements of one name apart
-	changed    map[string]bool
+	refs       []Ref  // in the order of the policies, with statements of one name apart
+	changed    []bool // those of them that did
 }
 
 func newComparison(schema *cedar.Schema, from, to *state) *comparison {
@@ -37,6 +41,7 @@ func newComparison(schema *cedar.Schema, from, to *state) *comparison {
 			switch {
 			case p.changed:
 				c.asked = append(c.asked, p.Policy)
+				c.refs = append(c.refs, s.ref(p))
 			case i == 1: // the other side has the same
 				rest = append(rest, p.Policy)
 			}
@@ -55,14 +60,13 @@ func newComparison(schema *cedar.Schema, from, to *state) *comparison {
 }
 
 func (s *state) engines() engines {
-	e := engines{changed: map[string]bool{}}
+	var e engines
 	var all, parts []cedar.Named
 	for _, p := range s.policies {
-		e.refs = append(e.refs, s.ref(p))
+		e.refs, e.changed = append(e.refs, s.ref(p)), append(e.changed, p.changed)
 		all = append(all, p.Named)
 		if p.changed {
 			parts = append(parts, p.Named)
-			e.changed[p.Name] = true
 		}
 	}
 	e.all, e.parts = cedar.NewAuthorizer(all), cedar.NewAuthorizer(parts)
@@ -97,15 +101,22 @@ func (c *comparison) run(report *SetReport, given *trial) {
 	given.join(report, groups)
 	failing := given.failures
 	c.quiet = true
+	var partial []cedar.Environment
 	for _, s := range searches {
 		c.quiet = c.quiet && s.quiet
 		report.Requests += s.decided
 		report.Sources.Synthesized += s.decided
 		report.Uncovered = append(report.Uncovered, s.uncovered...)
 		failing.merge(s.failures)
+		if s.partial {
+			partial = append(partial, s.env)
+		}
 		for _, f := range s.findings {
 			report.add(groups, f)
 		}
+	}
+	for i := range report.Findings {
+		c.sum(&report.Findings[i], partial)
 	}
 	report.Failing = failing.sorted()
 	slices.SortStableFunc(report.Findings, func(a, b Finding) int { return strings.Compare(a.key(), b.key()) })
@@ -122,6 +133,7 @@ func (r *SetReport) add(groups map[string]int, f Finding) {
 	have := &r.Findings[i]
 	have.Count += f.Count
 	have.Given += f.Given
+	have.join(f)
 	for _, e := range f.Examples {
 		if have.wants(e) {
 			have.Examples = append(have.Examples, e)
@@ -159,27 +171,37 @@ func (c *comparison) judge(world *cedar.Entities, r cedar.Request) (f Finding, o
 		f.Kind = Narrowed
 	case !slices.Equal(pa.Failed, pb.Failed):
 		f.Kind = ErrorChanged
-		f.Cause = append(c.from.named(without(pa.Failed, pb.Failed), true), c.to.named(without(pb.Failed, pa.Failed), true)...)
+		f.Cause = append(c.from.named(without(pa.Failed, pb.Failed)), c.to.named(without(pb.Failed, pa.Failed))...)
 	default:
 		return f, false
 	}
 	if f.Kind != ErrorChanged {
-		f.Cause = append(c.from.named(a.Reasons, true), c.to.named(b.Reasons, true)...)
+		f.Cause = append(c.from.numbered(a.Numbers, true), c.to.numbered(b.Numbers, true)...)
 	}
 	f.Count = 1
 	f.Examples = []Example{{
 		Text: r.String(),
-		From: Verdict{a.Allow, c.from.named(a.Reasons, false), a.Errors},
-		To:   Verdict{b.Allow, c.to.named(b.Reasons, false), b.Errors},
+		From: Verdict{a.Allow, c.from.numbered(a.Numbers, false), a.Errors},
+		To:   Verdict{b.Allow, c.to.numbered(b.Numbers, false), b.Errors},
 	}}
 	return f, true
 }
 
-// named are the policies of some names, or those of them that changed.
-func (e engines) named(names []string, changed bool) (refs []Ref) {
-	for _, ref := range e.refs {
-		if slices.Contains(names, ref.Policy) && (!changed || e.changed[ref.Policy]) {
+// named are the policies of some names that changed.
+func (e engines) named(names []string) (refs []Ref) {
+	for i, ref := range e.refs {
+		if e.changed[i] && slices.Contains(names, ref.Policy) {
 			refs = append(refs, ref)
+		}
+	}
+	return refs
+}
+
+// numbered are the policies of some numbers, or those of them that changed.
+func (e engines) numbered(numbers []int, changed bool) (refs []Ref) {
+	for _, i := range numbers {
+		if !changed || e.changed[i] {
+			refs = append(refs, e.refs[i])
 		}
 	}
 	return refs

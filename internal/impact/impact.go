@@ -110,6 +110,15 @@ type Finding struct {
 	Count    int
 	Given    int       // how many of them come from tests and logs
 	Examples []Example // at most three, of different principals, actions or resources
+	// Common are the conditions that all of them fulfil, in words: necessary among
+	// the requests that were tried, and not sufficient. It ends with "…" if there
+	// are more.
+	Common []string
+	// Actions are those of the requests, and the others the types of their
+	// principals and resources, all sorted.
+	Actions, Principals, Resources []string
+
+	hulls map[cedar.Environment]*cedar.Hull
 }
 
 // An Example is a witness: a request with the entities that it is decided in.
@@ -118,6 +127,7 @@ type Example struct {
 	At       diag.Position // the test case or the line of a log; no file: it was made up
 	Request  json.RawMessage
 	Entities json.RawMessage
+	Facts    []string // what the policies of the cause ask of it and what it answers, in words
 	From, To Verdict
 }
 

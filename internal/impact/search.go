@@ -30,6 +30,7 @@ type search struct {
 	uncovered []Uncovered
 	failures  failures
 	quiet     bool // the changed policies answer every request alike
+	partial   bool // not all combinations were tried
 }
 
 func (s *search) run(limit int) {
@@ -62,7 +63,7 @@ func (s *search) run(limit int) {
 			return len(goals) > 0
 		}) && covered
 	}
-	if !covered {
+	if s.partial = !covered; s.partial {
 		s.uncovered = append(s.uncovered, Uncovered{Reason: fmt.Sprintf(
 			"requests of %s: more combinations of what the policies ask than are tried (%d)", s.env, limit)})
 	}
@@ -153,6 +154,7 @@ func (s *search) visit(choice []int, goals map[mask]bool) {
 	i, known := s.groups[f.key()]
 	if known {
 		s.findings[i].Count++
+		s.note(&s.findings[i], s.env, world, request)
 		if !s.findings[i].wants(f.Examples[0]) {
 			return
 		}
@@ -162,10 +164,12 @@ func (s *search) visit(choice []int, goals map[mask]bool) {
 		s.uncovered = append(s.uncovered, Uncovered{Reason: "a request was decided in two ways: " + example.Text})
 		return
 	}
+	example.Facts = s.facts(f, s.env, world, request, true)
 	if known {
 		s.findings[i].Examples = append(s.findings[i].Examples, *example)
 		return
 	}
+	s.note(&f, s.env, world, request)
 	s.groups[f.key()] = len(s.findings)
 	s.findings = append(s.findings, f)
 }

@@ -299,6 +299,7 @@ func (b *bench) differs(t try, c *comparison, result *trial) string {
 	if known {
 		result.findings[i].Count++
 		result.findings[i].Given++
+		c.note(&result.findings[i], environment(request), world, request)
 		if !result.findings[i].wants(f.Examples[0]) {
 			return ""
 		}
@@ -315,6 +316,7 @@ func (b *bench) differs(t try, c *comparison, result *trial) string {
 	if result.groups == nil {
 		result.groups = map[string]int{}
 	}
+	c.note(&f, environment(request), world, request)
 	result.groups[f.key()] = len(result.findings)
 	f.Examples[0] = example
 	result.findings = append(result.findings, f)
@@ -366,6 +368,7 @@ func (b *bench) witness(t try, c *comparison, f Finding) (Example, bool) {
 	}
 	e := again.Examples[0]
 	e.At = t.Position
+	e.Facts = c.facts(f, environment(request), small, request, false)
 	e.Text = manifest.HideTokens(e.Text)
 	doc, err := request.JSON()
 	if err != nil {
