@@ -146,6 +146,7 @@ func (w *world) scaffold(ctx context.Context, dir string) (report.Scaffold, erro
 		return doc, err
 	}
 	defer topRoot.Close()
+	var others []string // files for the repository that are somebody else's
 	for _, f := range files {
 		in, shown := root, f.name
 		if f.atTop {
@@ -160,11 +161,21 @@ func (w *world) scaffold(ctx context.Context, dir string) (report.Scaffold, erro
 		switch err := writeNew(in, f.file); {
 		case errors.Is(err, fs.ErrExist):
 			doc.Kept = append(doc.Kept, shown)
+			if text, err := in.ReadFile(f.name); f.atTop && (err != nil || string(text) != f.text) {
+				others = append(others, shown)
+			}
 		case err != nil:
 			return doc, err
 		default:
 			doc.Written = append(doc.Written, shown)
 		}
+	}
+	if len(others) > 0 {
+		where := rel
+		if rel == "." {
+			where = "the project"
+		}
+		w.say("note: not written for this project, so see that they check %s: %s", report.Clean(where), report.Clean(strings.Join(others, ", ")))
 	}
 	return doc, nil
 }
