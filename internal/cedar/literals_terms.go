@@ -98,7 +98,9 @@ func (v *Survey) listKids(owner *slot) {
 func (v *Survey) listElements(s *slot) {
 	for _, text := range slices.Sorted(maps.Keys(s.elements)) {
 		element := s.elements[text]
-		v.add(s.elemBy[text], yesNo, func(c *choices, value types.Value) {
+		by := maps.Clone(s.elemBy[text])
+		maps.Copy(by, s.more) // to those who ask for all elements, each makes a difference
+		v.add(by, yesNo, func(c *choices, value types.Value) {
 			if value == types.True {
 				c.elements[s] = append(c.elements[s], element)
 			}

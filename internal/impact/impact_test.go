@@ -79,6 +79,10 @@ func TestCompare(t *testing.T) {
 			[]string{all[:len(all)-1] + ` when { principal.dept like "xy*" || principal.dept like "x*" };`}, "", ""},
 		{"a group that is named as an entity between would be", []string{`permit (principal in Team::"member of Org::\"o\"", action, resource);`},
 			[]string{`permit (principal in Org::"o", action, resource);`}, "narrowed p0; widened p0", ""},
+		{"a set with what only a policy that stays asks for",
+			[]string{`forbid (principal, action, resource) unless { context has tags && ["x", "y"].containsAll(context.tags) };`},
+			[]string{`forbid (principal, action, resource) unless { context has tags && ["x", "y"].containsAll(context.tags) };`,
+				`permit (principal, action, resource) when { context has tags && !["x"].containsAll(context.tags) };`}, "widened p1", ""},
 		{"an unequal way to say the same", []string{all[:len(all)-1] + ` when { ["x", "y"].contains(principal.dept) };`},
 			[]string{all[:len(all)-1] + ` when { principal.dept == "x" || principal.dept == "y" };`}, "", ""},
 	}
