@@ -18,7 +18,8 @@ const (
 
 // environment is the kind of request that one is.
 func environment(r cedar.Request) cedar.Environment {
-	return cedar.Environment{Principal: r.Principal().Type, Action: r.Action(), Resource: r.Resource().Type}
+	principal, resource := r.Principal(), r.Resource()
+	return cedar.Environment{Principal: principal.Type, Action: r.Action(), Resource: resource.Type, One: principal == resource}
 }
 
 type aspectsKey struct {
