@@ -17,7 +17,7 @@ import (
 // before the last push is another label.
 //
 // Whoever can set labels could approve, so GitHub is asked who did: it must be a
-// person with write access who isn't the author. The error says what is missing;
+// person with write access who isn't an author. The error says what is missing;
 // the approvals are good whatever it says.
 func (a *action) labelApprovals(ctx context.Context, plan *publish.Plan) ([]gitstore.Approval, error) {
 	client, err := a.runner.NewClient(a.in.token, "policypin/"+build().Version)
@@ -28,9 +28,9 @@ func (a *action) labelApprovals(ctx context.Context, plan *publish.Plan) ([]gits
 	if err != nil {
 		return nil, fmt.Errorf("labels could not be asked for: %w", err)
 	}
-	authors := make([]ghaction.Account, len(pulls))
-	for i, p := range pulls {
-		authors[i] = p.User
+	authors, err := a.authors(ctx, client, pulls, plan)
+	if err != nil {
+		return nil, fmt.Errorf("labels could not be asked for: %w", err)
 	}
 	var approvals []gitstore.Approval
 	var errs []error
@@ -54,7 +54,7 @@ func (a *action) labelApprovals(ctx context.Context, plan *publish.Plan) ([]gits
 
 // approvedBy finds the pull request whose label approves a gate.
 func approvedBy(ctx context.Context, client *ghaction.Client, pulls []*ghaction.Pull, authors []ghaction.Account, gate, label string) (gitstore.Approval, error) {
-	err := fmt.Errorf("the label %s approves it, set by a person with write access who isn't the author", label)
+	err := fmt.Errorf("the label %s approves it, set by a person with write access who isn't an author", label)
 	for _, p := range pulls {
 		if !p.Labelled(label) {
 			continue
@@ -67,10 +67,54 @@ func approvedBy(ctx context.Context, client *ghaction.Client, pulls []*ghaction.
 	return gitstore.Approval{}, err
 }
 
-// pulls are the pull requests whose labels count.
+// authors are those who can't approve what a plan says: of the pull requests, and
+// of what came to the branch before and was not pinned, so that nobody waits for
+// somebody else's pull request to approve what is left of theirs.
+func (a *action) authors(ctx context.Context, client *ghaction.Client, pulls []*ghaction.Pull, plan *publish.Plan) (authors []ghaction.Account, err error) {
+	labelled := func(p *ghaction.Pull) bool {
+		return slices.ContainsFunc(plan.Gates, func(g publish.GateResult) bool { return g.Label != "" && p.Labelled(g.Label) })
+	}
+	if !slices.ContainsFunc(pulls, labelled) {
+		return nil, nil // nobody has approved anything
+	}
+	for _, p := range pulls {
+		list, err := client.PullAuthors(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		authors = append(authors, list...)
+	}
+	if a.checks() {
+		return authors, nil
+	}
+	since := map[gitstore.Hash]bool{}
+	for _, g := range plan.Gates {
+		if g.Label == "" || g.Since.IsZero() || g.Since == plan.Commit || since[g.Since] {
+			continue
+		}
+		since[g.Since] = true
+		list, err := client.AuthorsSince(ctx, g.Since.String(), plan.Commit.String(), plan.Branch)
+		if err != nil {
+			return nil, err
+		}
+		authors = append(authors, list...)
+	}
+	return authors, nil
+}
+
+// checks tells whether this run only looks, at what isn't merged yet.
+func (a *action) checks() bool {
+	do, _ := a.choose()
+	return do == doCheck
+}
+
+// pulls are the pull requests whose labels count. What is published was merged,
+// whatever the event is about.
 func (a *action) pulls(ctx context.Context, client *ghaction.Client, plan *publish.Plan) ([]*ghaction.Pull, error) {
 	number := 0
 	switch {
+	case !a.checks():
+		return client.MergedPulls(ctx, plan.Commit.String(), plan.Branch)
 	case a.event.PullRequest != nil:
 		number = a.event.PullRequest.Number
 	case a.event.MergeGroup != nil:
@@ -78,7 +122,7 @@ func (a *action) pulls(ctx context.Context, client *ghaction.Client, plan *publi
 			return nil, errors.New("the merge queue doesn't say which pull request this is")
 		}
 	default:
-		return client.MergedPulls(ctx, plan.Commit.String())
+		return client.MergedPulls(ctx, plan.Commit.String(), plan.Branch)
 	}
 	p, err := client.Pull(ctx, number)
 	if err != nil {

@@ -19,6 +19,8 @@ type ghPull struct {
 	labels      []string
 	events      []any
 	permissions map[string]string // by login
+	pushed      []string          // who wrote commits of it
+	before      string            // who wrote what was merged before and isn't published
 	forbidden   string            // what a path must have in it to be answered with 403
 	asked       []string
 }
@@ -71,6 +73,16 @@ func (p *ghPull) serve(w http.ResponseWriter, r *http.Request) bool {
 		answer(w, 200, []any{p.doc()})
 	case strings.HasPrefix(path, "commits/"):
 		answer(w, 200, []any{})
+	case path == "pulls/7/commits":
+		commits := []any{}
+		for _, login := range p.pushed {
+			commits = append(commits, map[string]any{"author": map[string]any{"login": login, "type": "User"}, "committer": nil})
+		}
+		answer(w, 200, commits)
+	case strings.HasPrefix(path, "compare/"):
+		answer(w, 200, map[string]any{"total_commits": 1, "commits": []any{map[string]any{
+			"sha": p.merged, "author": map[string]any{"login": p.before, "type": "User"}, "parents": []any{},
+		}}})
 	case path == "issues/7/events":
 		// A page has one event, so that all pages must be read.
 		page := 0
@@ -135,7 +147,7 @@ func TestActionLabelApproves(t *testing.T) {
 		t.Fatalf("without a label: %q, %s", label, s)
 	}
 	for _, tt := range []struct{ login, kind, name, says string }{
-		{"ada", "User", label, "ada, who set it, is the author"},
+		{"ada", "User", label, "ada, who set it, is an author"},
 		{"eve", "User", label, "eve, who set it, has no write access"},
 		{"approver[bot]", "Bot", label, "is no person"},
 		{"mallory", "User", label, "asking what mallory may do: GitHub answered 404"},
@@ -155,11 +167,16 @@ func TestActionLabelApproves(t *testing.T) {
 	// Set by grace once, and again by the author.
 	pull.unlabel("ada", label)
 	pull.label("ada", "User", label)
-	if s = j.run(); s.status != 5 || !s.has("error", "is the author") {
+	if s = j.run(); s.status != 5 || !s.has("error", "is an author") {
 		t.Errorf("set again by ada: %s", s)
 	}
 	pull.unlabel("ada", label)
 	pull.label("grace", "User", label)
+	pull.pushed = []string{"ada", "Grace"}
+	if s = j.run(); s.status != 5 || !s.has("error", "grace, who set it, is an author") {
+		t.Errorf("grace has pushed to it: %s", s)
+	}
+	pull.pushed = nil
 	if pins := strings.Fields(gittest.Git(t, j.world.remote(), "tag")); len(pins) != 3 {
 		t.Errorf("a check has pinned: %q", pins)
 	}
@@ -192,7 +209,23 @@ func TestActionLabelApproves(t *testing.T) {
 	if s = j.run(); s.status != 5 || !s.has("error", "there is no token") {
 		t.Errorf("without a token: %s", s)
 	}
-	j.env["INPUT_TOKEN"] = jobToken
+	j.env["INPUT_TOKEN"], pull.before = jobToken, "grace"
+	if s = j.run(); s.status != 5 || !s.has("error", "grace, who set it, is an author") {
+		t.Errorf("grace wrote what was left unpublished before: %s", s)
+	}
+	// An event about another pull request is no other question.
+	pull.before = "eve"
+	merged := pull.merged
+	pull.merged = "" // 7 is the event's, and isn't what made the commit
+	j.event("pull_request", "pull_request", j.commits)
+	j.env["INPUT_COMMAND"] = "publish"
+	if s = j.run(); s.status != 5 || !s.has("error", "the label "+label+" approves it") {
+		t.Errorf("published for an event of another pull request: %s", s)
+	}
+	j.env["INPUT_COMMAND"] = "auto"
+	pull.merged = merged
+	j.event("push", "push", map[string]string{"HEAD_SHA": j.commits["MERGE_SHA"], "BASE_SHA": j.commits["BASE_SHA"]})
+	j.env["GITHUB_REF"] = "refs/heads/main"
 	if s = j.run(); s.status != 0 || !strings.Contains(s.log, "published agents v2") {
 		t.Fatalf("with the label: %s", s)
 	}

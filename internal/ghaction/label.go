@@ -53,16 +53,17 @@ func (c *Client) Pull(ctx context.Context, number int) (*Pull, error) {
 }
 
 // MergedPulls lists the pull requests of this repository that brought a commit
-// into their base branch. One whose merge made the commit goes before those that
-// merely contain it, as after a rebase.
-func (c *Client) MergedPulls(ctx context.Context, commit string) ([]*Pull, error) {
+// into a branch. One whose merge made the commit goes before those that merely
+// contain it, as after a rebase. Those into other branches say nothing: anybody
+// who may push can merge there without a review.
+func (c *Client) MergedPulls(ctx context.Context, commit, branch string) ([]*Pull, error) {
 	if !isCommit(commit) {
 		return nil, fmt.Errorf("%q is no commit", commit)
 	}
 	var merged []*Pull
 	err := pages(ctx, c, c.endpoint("commits/%s/pulls?per_page=100", commit), func(list []*Pull) {
 		for _, p := range list {
-			if p.MergedAt != nil && p.Base.Repo != nil && strings.EqualFold(p.Base.Repo.FullName, c.repo) {
+			if p.MergedAt != nil && p.Base.Ref == branch && p.Base.Repo != nil && strings.EqualFold(p.Base.Repo.FullName, c.repo) {
 				merged = append(merged, p)
 			}
 		}
@@ -87,7 +88,9 @@ func (c *Client) Labeller(ctx context.Context, number int, label string) (who Ac
 			Name string `json:"name"`
 		} `json:"label"`
 	}
-	err = pages(ctx, c, c.endpoint("issues/%d/events?per_page=100", number), func(list []event) { // the oldest first
+	// The oldest first, each with the name that the label had then: one that was
+	// renamed to this has no history here.
+	err = pages(ctx, c, c.endpoint("issues/%d/events?per_page=100", number), func(list []event) {
 		for _, e := range list {
 			if e.Label == nil || !strings.EqualFold(e.Label.Name, label) {
 				continue
@@ -126,8 +129,8 @@ func (c *Client) CanWrite(ctx context.Context, login string) (bool, error) {
 }
 
 // ApprovedBy is who approves by a label that is on a pull request: whoever set
-// it last, a person with write access who isn't the author of any of the pull
-// requests given. The error says why nobody does.
+// it last, a person with write access who is none of the authors. The error says
+// why nobody does.
 func (c *Client) ApprovedBy(ctx context.Context, p *Pull, label string, authors []Account) (login string, err error) {
 	who, ok, err := c.Labeller(ctx, p.Number, label)
 	if err != nil {
@@ -141,8 +144,8 @@ func (c *Client) ApprovedBy(ctx context.Context, p *Pull, label string, authors 
 		return refuse("its history doesn't say who set it")
 	case who.bot():
 		return refuse("%s, which set it, is no person", who.Login)
-	case slices.ContainsFunc(append(authors, p.User), func(a Account) bool { return strings.EqualFold(a.Login, who.Login) }):
-		return refuse("%s, who set it, is the author", who.Login)
+	case among(authors, who), among([]Account{p.User}, who):
+		return refuse("%s, who set it, is an author of what it approves", who.Login)
 	}
 	may, err := c.CanWrite(ctx, who.Login)
 	if err != nil {

@@ -41,10 +41,13 @@ func TestMergedPulls(t *testing.T) {
 	const other = "ffffffffffffffffffffffffffffffffffffffff"
 	elsewhere := pull(9, "ada", "2026-11-01T00:00:00Z", commitSHA)
 	elsewhere["base"] = map[string]any{"ref": "main", "repo": map[string]any{"full_name": "evil/policies"}}
+	scratch := pull(6, "ada", "2026-11-01T00:00:00Z", commitSHA)
+	scratch["base"] = map[string]any{"ref": "scratch", "repo": map[string]any{"full_name": "acme/policies"}}
 	for name, tt := range map[string]struct {
 		list []any
 		want string
 	}{
+		"one into another branch":      {[]any{scratch, pull(8, "ada", "2026-11-01T00:00:00Z", other)}, "[8]"},
 		"one whose merge made it":      {[]any{pull(7, "ada", "2026-11-01T00:00:00Z", commitSHA), pull(8, "ada", "2026-11-01T00:00:00Z", other)}, "[7]"},
 		"those that contain it":        {[]any{pull(7, "ada", "2026-11-01T00:00:00Z", other), pull(8, "eve", "2026-11-01T00:00:00Z", other)}, "[7 8]"},
 		"one that isn't merged":        {[]any{pull(7, "ada", "", commitSHA)}, "[]"},
@@ -53,7 +56,7 @@ func TestMergedPulls(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, c := play(t, reply{200, nil, tt.list})
-			pulls, err := c.MergedPulls(context.Background(), commitSHA)
+			pulls, err := c.MergedPulls(context.Background(), commitSHA, "main")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -70,7 +73,7 @@ func TestMergedPulls(t *testing.T) {
 		})
 	}
 	s, c := play(t)
-	if _, err := c.MergedPulls(context.Background(), "main/../.."); err == nil || len(s.asked) != 0 {
+	if _, err := c.MergedPulls(context.Background(), "main/../..", "main"); err == nil || len(s.asked) != 0 {
 		t.Errorf("no commit: got %v after %q", err, s.asked)
 	}
 }
@@ -95,9 +98,10 @@ func TestApprovedBy(t *testing.T) {
 		}, "grace", ""},
 		{"in other letters", []reply{{200, nil, []any{labelled("labeled", "grace", "User", strings.ToUpper(label))}}, permission("write")}, "grace", ""},
 		{"set again by somebody else", []reply{{200, nil, []any{set("ada"), gone, set("grace")}}, permission("write")}, "grace", ""},
-		{"the author", []reply{{200, nil, []any{set("Ada")}}}, "", "Ada, who set it, is the author"},
-		{"the author of another one that has the commit", []reply{{200, nil, []any{set("eve")}}}, "", "eve, who set it, is the author"},
-		{"set again by the author", []reply{{200, nil, []any{set("grace"), gone, set("ada")}}}, "", "is the author"},
+		{"the author", []reply{{200, nil, []any{set("Ada")}}}, "", "Ada, who set it, is an author"},
+		{"the author of another one that has the commit", []reply{{200, nil, []any{set("eve")}}}, "", "eve, who set it, is an author"},
+		{"set again by the author", []reply{{200, nil, []any{set("grace"), gone, set("ada")}}}, "", "is an author"},
+		{"a label that had another name when it was set", []reply{{200, nil, []any{labelled("labeled", "grace", "User", "bug")}}}, "", "its history doesn't say who set it"},
 		{"taken off again", []reply{{200, nil, []any{set("grace"), gone}}}, "", "its history doesn't say who set it"},
 		{"never set", []reply{{200, nil, none}}, "", "its history doesn't say who set it"},
 		{"by an account that is gone", []reply{{200, nil, []any{set("")}}}, "", "its history doesn't say who set it"},

@@ -49,6 +49,9 @@ type GateResult struct {
 	// Label is the label of a pull request that approves it, or "" where nothing
 	// can or has to be approved. See [Plan.ApprovalLabel].
 	Label string `json:"label"`
+	// Since is the commit of the set's last pin, where a gate closed for a set that
+	// has one: what came after it is what an approval is about.
+	Since gitstore.Hash `json:"-"`
 }
 
 // A closing is a gate that closed for a set and can be approved.
@@ -57,6 +60,9 @@ type closing struct{ gate, set string }
 // hold is a gate that closes. The word is the project file's.
 func (h *history) hold(p *Plan, gate, word, set, reason string) {
 	g := GateResult{Gate: gate, Set: set, State: GateRefused, Reason: reason}
+	if s := find(h.sets, func(s *setHistory) bool { return s.decl.Name == set }); s != nil && s.pin != nil {
+		g.Since = s.pin.Commit
+	}
 	if word == wordApprove {
 		h.closed = append(h.closed, closing{gate, set})
 	}
