@@ -35,6 +35,8 @@ func TestForkCommentTreatsTheReportAsData(t *testing.T) {
 		{"a report without end", "7\n", strings.Repeat("`é\n", 200_000), false, "POST", false},
 		{"bytes that are no text", "7\n", "\xff\xfe\x00`````\n", false, "POST", false},
 		{"another pull request", "8\n", "all is well\n", false, "", false},
+		{"a pull request of somebody else at this commit", "9\n", "all is well\n", false, "", false},
+		{"a pull request whose fork is gone", "10\n", "all is well\n", false, "", false},
 		{"no number", "7; gh auth token\n", "all is well\n", false, "", true},
 		{"an option", "--help\n", "all is well\n", false, "", true},
 		{"two lines", "7\n8\n", "all is well\n", false, "", false},
@@ -56,7 +58,7 @@ func TestForkCommentTreatsTheReportAsData(t *testing.T) {
 			cmd := exec.Command("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script)
 			cmd.Dir = dir
 			cmd.Env = append(os.Environ(), "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"), "RUNNER_TEMP="+dir,
-				"REPOSITORY=o/r", "HEAD_SHA="+head, "SENT="+filepath.Join(dir, "sent"), "COMMENTS="+filepath.Join(dir, "comments.json"))
+				"REPOSITORY=o/r", "HEAD=4242 "+head, "SENT="+filepath.Join(dir, "sent"), "COMMENTS="+filepath.Join(dir, "comments.json"))
 			out, err := cmd.CombinedOutput()
 			if (err != nil) != tt.fails {
 				t.Fatalf("got %v, want a failure: %v\n%s", err, tt.fails, out)
@@ -83,9 +85,12 @@ func TestForkCommentTreatsTheReportAsData(t *testing.T) {
 
 // fakeGH answers as gh does, and keeps the request that writes.
 const fakeGH = `#!/bin/sh
+pull() { echo "{\"head\": {\"repo\": $1, \"sha\": \"$2\"}}" | jq -r "$3"; }
 case "$*" in
-"api repos/o/r/pulls/7 --jq .head.sha") echo 1111111111111111111111111111111111111111 ;;
-"api repos/o/r/pulls/"*) echo 2222222222222222222222222222222222222222 ;;
+"api repos/o/r/pulls/7 --jq "*) pull '{"id": 4242}' 1111111111111111111111111111111111111111 "$4" ;;
+"api repos/o/r/pulls/9 --jq "*) pull '{"id": 4243}' 1111111111111111111111111111111111111111 "$4" ;;
+"api repos/o/r/pulls/10 --jq "*) pull null 1111111111111111111111111111111111111111 "$4" ;;
+"api repos/o/r/pulls/"*) pull '{"id": 4242}' 2222222222222222222222222222222222222222 "$4" ;;
 "api --paginate repos/o/r/issues/7/comments"*) jq -r "$5" <"$COMMENTS" ;;
 "api --method "*) { echo "$3 $4"; cat "$6"; } >"$SENT" ;;
 *) echo "gh $*" >&2; exit 1 ;;
