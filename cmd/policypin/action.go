@@ -70,6 +70,9 @@ func runAction(ctx context.Context, outer *world) error {
 	inner.terminal = terminals{}
 	a := &action{world: &inner, log: log, runner: ghaction.FromEnv(outer.getenv), outputs: map[string]string{}}
 	err := a.run(ctx)
+	if errors.Is(err, errNoProject) {
+		err = errNoWorkspaceProject // init and -C are no help here
+	}
 	a.noteFailure(err)
 	a.finish(ctx)
 	status := a.conclude(ctx, err)

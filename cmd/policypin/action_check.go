@@ -293,7 +293,7 @@ func (a *action) planned(plan *publish.Plan, refused error) error {
 	if err := report.PlanJSON(&text, plan); err != nil {
 		return err
 	}
-	a.outputs["plan"] = a.keep("policypin-plan-"+plan.Target+".json", text.String())
+	a.outputs["plan"] = a.keep("policypin-plan-"+plan.Target+a.suffix()+".json", text.String())
 	if refused == nil || a.in.failOn[failOnGates] {
 		return refused
 	}

@@ -37,14 +37,14 @@ func (a *action) finish(ctx context.Context) {
 	if err := a.writeSummary(); err != nil && !errors.Is(err, ghaction.ErrNoFile) {
 		a.notice("%v", err)
 	}
-	a.log.Annotate(a.notes)
 	var outputs []ghaction.Output
 	for _, name := range outputNames {
 		outputs = append(outputs, ghaction.Output{Name: name, Value: a.secrets.String(a.outputs[name])})
 	}
 	if err := a.runner.WriteOutputs(outputs); err != nil && !errors.Is(err, ghaction.ErrNoFile) {
-		a.say("note: %s", report.Clean(err.Error()))
+		a.notice("later steps get no outputs: %v", err)
 	}
+	a.log.Annotate(a.notes)
 }
 
 // render writes the comment's model as Markdown.
@@ -100,7 +100,10 @@ func (a *action) postComment(ctx context.Context) {
 	switch {
 	case errors.Is(err, ghaction.ErrReadOnly):
 		why := "give the job pull-requests: write"
-		if pr.Fork {
+		switch failed := (*ghaction.APIError)(nil); {
+		case errors.As(err, &failed) && failed.Locked():
+			why = "the conversation is locked"
+		case pr.Fork:
 			why = "that of a pull request from a fork never may"
 		}
 		a.notice("no comment: the token may not write it (%s); the summary has it all. %v", why, err)

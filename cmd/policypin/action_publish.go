@@ -175,7 +175,11 @@ func (a *action) drift(ctx context.Context) error {
 	a.outputs["drift"] = fmt.Sprint(d.Drifted)
 	a.summary = append(a.summary, "## policypin drift\n\n"+ghaction.Fence(text.String()))
 	for _, f := range d.Findings {
-		note := ghaction.Annotation{Level: ghaction.Warning, Rank: rankFile, Title: "policypin " + f.Kind, Message: report.Clean(f.Message)}
+		text := f.Message
+		if f.Set != "" {
+			text = "policy set " + f.Set + ": " + text
+		}
+		note := ghaction.Annotation{Level: ghaction.Warning, Rank: rankFile, Title: "policypin " + f.Kind, Message: report.Clean(text)}
 		if f.Information {
 			note.Level = ghaction.Notice
 		} else if a.in.failOn[failOnDrift] {

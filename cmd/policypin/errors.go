@@ -71,6 +71,8 @@ var (
 	errChanges = errors.New("there are changes")
 	// errNoProject is returned when there is no project file to be found.
 	errNoProject = errors.New("no policypin.yaml here or in a folder above")
+	// errNoWorkspaceProject is the same in a run of the Action.
+	errNoWorkspaceProject = errors.New("the commit that is checked out has no policypin.yaml")
 )
 
 // advice says, for each outcome that a package names, which status it has and
@@ -81,6 +83,7 @@ var advice = []struct {
 	hint   string
 }{
 	{errNoProject, statusFailed, "policypin init writes one; -C DIR looks elsewhere"},
+	{errNoWorkspaceProject, statusFailed, "run actions/checkout first, and name the project's folder with the input working-directory; a change that removes the project removes this step with it"},
 
 	{gitstore.ErrNoRepository, statusFailed, "run it inside a clone, or give one with -C DIR"},
 	{gitstore.ErrRevisionSyntax, statusUsage, "use a branch, a tag, a commit hash or HEAD, each optionally followed by ~N or ^N"},

@@ -196,6 +196,40 @@ func TestActionFindsItsComment(t *testing.T) {
 	}
 }
 
+// What people do to the comment: edit it, hide it, delete it.
+func TestActionCommentThatPeopleTouch(t *testing.T) {
+	t.Parallel()
+	j := newJob(t, agentChange)
+	j.pull("pull_request")
+	run := func(what string, writes ...string) {
+		t.Helper()
+		j.hub.writes = nil
+		if s := j.run(); s.status != 0 || fmt.Sprint(j.hub.writes) != fmt.Sprint(writes) {
+			t.Fatalf("%s: got writes %q, want %q; %s", what, j.hub.writes, writes, s)
+		}
+	}
+	const post, patch = "POST /repos/acme/policies/issues/7/comments", "PATCH /repos/acme/policies/issues/comments/"
+	run("first", post)
+	first := j.hub.comments[0]
+	text := first.Body
+	first.Body = strings.Replace(text, "1 changed", "nothing changed", 1)
+	if run("edited", patch+fmt.Sprint(first.ID)); first.Body != text {
+		t.Errorf("the text of somebody else stays: %s", first.Body)
+	}
+	first.hidden = true
+	run("hidden, and nothing is new")
+	first.Body = strings.Replace(text, "1 changed", "3 changed", 1) // by an earlier commit
+	run("hidden, and something is new", post)
+	run("hidden, and said")
+	if len(j.hub.comments) != 2 || j.hub.comments[1].Body != text || strings.Contains(first.Body, "See http") {
+		t.Errorf("got %d comments, the hidden one is %s", len(j.hub.comments), first.Body)
+	}
+	j.hub.comments = nil
+	run("deleted", post)
+	j.hub.comments[0].Body = "Thanks, bot."
+	run("without the marker", post)
+}
+
 // Whatever keeps a comment from being written, the check is none the worse.
 func TestActionWithoutAComment(t *testing.T) {
 	t.Parallel()
@@ -215,6 +249,15 @@ func TestActionWithoutAComment(t *testing.T) {
 		{"a fork's token is read-only", "pull_request_fork", func(j *job) { j.hub.before = readOnly }, 0, "from a fork never may"},
 		{"the fork was deleted", "pull_request_fork_deleted", func(j *job) { j.hub.before = readOnly }, 0, "from a fork never may"},
 		{"the job lacks the permission", "pull_request", func(j *job) { j.hub.before = readOnly }, 0, "pull_requests=write"},
+		{"the conversation is locked", "pull_request", func(j *job) {
+			j.hub.before = func(w http.ResponseWriter, r *http.Request) bool {
+				if r.Method == "GET" || r.URL.Path == "/graphql" {
+					return false
+				}
+				answer(w, 403, message("Unable to create comment because issue is locked."))
+				return true
+			}
+		}, 0, "(the conversation is locked)"},
 		{"there is no token", "pull_request", func(j *job) {
 			j.env["INPUT_TOKEN"] = ""
 			j.env["POLICYPIN_GIT_TOKEN"] = jobToken
@@ -334,6 +377,12 @@ func TestActionEvents(t *testing.T) {
 			if (pins != "") != tt.published || (s.outputs["published"] != "") != tt.published {
 				t.Errorf("got pins %q and output %q, want some: %v", pins, s.outputs["published"], tt.published)
 			}
+			if tt.drift == "true" && !s.has("warning", "policy set agents: main at") {
+				t.Errorf("got annotations %v, want the set that drifted", s.annotations)
+			}
+			if strings.Contains(tt.says, "validating") && !strings.Contains(s.summary, "### No problems\n") {
+				t.Errorf("nothing was compared, and the summary says %s", s.summary)
+			}
 			if s.summary == "" && tt.file != "push_deleted" {
 				t.Error("the summary is empty")
 			}
@@ -452,6 +501,7 @@ func TestActionFailures(t *testing.T) {
 		{"an unknown failure", agentChange, map[string]string{"INPUT_FAIL-ON": "weather"}, 2, "error", `"weather"`},
 		{"an unknown target", agentChange, map[string]string{"INPUT_TARGET": "moon"}, 2, "error", `no target "moon"`},
 		{"a folder without a project", agentChange, map[string]string{"INPUT_WORKING-DIRECTORY": "policies/none"}, 1, "error", "policies/none"},
+		{"a folder above the project", agentChange, map[string]string{"INPUT_WORKING-DIRECTORY": ".."}, 1, "error", "the input working-directory"},
 		{"no event", agentChange, map[string]string{"GITHUB_EVENT_PATH": "/no/such/file", "GITHUB_EVENT_NAME": ""}, 0, "", ""},
 		{"a wrong password for Git", agentChange, map[string]string{"INPUT_TOKEN": "another-token-that-is-not-real", "INPUT_COMMENT": "false"}, 1, "error", "reading the base"},
 	}
@@ -629,7 +679,7 @@ func TestActionWithoutRunnerFiles(t *testing.T) {
 		t.Errorf("got %s", s)
 	}
 	j.env["GITHUB_OUTPUT"], j.env["GITHUB_STEP_SUMMARY"] = "/no/such/folder/output", j.dir
-	if s = j.run(); s.status != 0 || strings.Contains(s.log, "panic") {
+	if s = j.run(); s.status != 0 || strings.Contains(s.log, "panic") || !s.has("notice", "later steps get no outputs") || !s.has("notice", "writing the summary") {
 		t.Errorf("got %s", s)
 	}
 }

@@ -30,8 +30,10 @@ type github struct {
 type ghComment struct {
 	ID      int64          `json:"id"`
 	Body    string         `json:"body"`
+	NodeID  string         `json:"node_id"`
 	HTMLURL string         `json:"html_url"`
 	User    map[string]any `json:"user"`
+	hidden  bool
 }
 
 const bot = "github-actions[bot]"
@@ -52,6 +54,7 @@ func (g *github) add(login, body string) *ghComment {
 
 func (g *github) append(login, body string) *ghComment {
 	c := &ghComment{ID: int64(1000 + len(g.comments)), Body: body, User: map[string]any{"login": login, "type": "Bot"}}
+	c.NodeID = fmt.Sprintf("IC_%d", c.ID)
 	c.HTMLURL = fmt.Sprintf("https://github.com/acme/policies/pull/7#issuecomment-%d", c.ID)
 	g.comments = append(g.comments, c)
 	return c
@@ -89,7 +92,7 @@ func (g *github) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	const repo = "/repos/acme/policies/"
 	switch path := strings.TrimPrefix(r.URL.Path, repo); {
 	case r.URL.Path == "/graphql":
-		answer(w, 200, map[string]any{"data": map[string]any{"viewer": map[string]any{"login": bot}}})
+		g.graphQL(w, r)
 	case r.Method == "GET" && path == "issues/7/comments":
 		g.list(w, r)
 	case r.Method == "POST" && path == "issues/7/comments":
@@ -121,6 +124,30 @@ func (g *github) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		answer(w, 404, message("Not Found"))
 	}
+}
+
+// graphQL tells who the token is, and which comments are hidden.
+func (g *github) graphQL(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Variables struct {
+			IDs []string `json:"ids"`
+		} `json:"variables"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || len(in.Variables.IDs) > 100 {
+		answer(w, 400, message("Problems parsing JSON"))
+		return
+	}
+	nodes := []any{}
+	for _, id := range in.Variables.IDs {
+		var node any
+		for _, c := range g.comments {
+			if c.NodeID == id {
+				node = map[string]any{"id": id, "isMinimized": c.hidden}
+			}
+		}
+		nodes = append(nodes, node)
+	}
+	answer(w, 200, map[string]any{"data": map[string]any{"viewer": map[string]any{"login": bot}, "nodes": nodes}})
 }
 
 // body reads what is to be written, and refuses what GitHub refuses.

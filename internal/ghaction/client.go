@@ -113,6 +113,12 @@ func (e *APIError) Error() string {
 	return text
 }
 
+// Locked tells whether a conversation is closed to whom the token belongs to.
+// Only the text of the answer tells it from a permission that is missing.
+func (e *APIError) Locked() bool {
+	return e.Status == http.StatusForbidden && strings.Contains(strings.ToLower(e.Message), "is locked")
+}
+
 func (e *APIError) Unwrap() error { return e.kind }
 
 // call sends a request and decodes the answer into out. Only a request that can

@@ -30,11 +30,13 @@ type Posted struct {
 
 type comment struct {
 	ID      int64  `json:"id"`
+	NodeID  string `json:"node_id"`
 	Body    string `json:"body"`
 	HTMLURL string `json:"html_url"`
 	User    struct {
 		Login string `json:"login"`
 	} `json:"user"`
+	hidden bool // by somebody, as outdated for instance
 }
 
 // maxPages is more than a pull request can have comments for (2,500).
@@ -50,6 +52,9 @@ const maxPages = 100
 // Only comments of the token's own account count, since anybody can paste a
 // marker. If two runs at once have created two, the older one is kept and the
 // other says where it is.
+//
+// A comment that somebody hid stays as it is while it says the same. What is new
+// gets a comment that is seen.
 //
 // The error wraps [ErrReadOnly] or [ErrRateLimited] where that is the reason.
 func (c *Client) Comment(ctx context.Context, number int, marker, body string, create bool) (Posted, error) {
@@ -77,6 +82,16 @@ func (c *Client) place(ctx context.Context, number int, marker, text string, cre
 		return Posted{Did: Absent}, nil
 	case len(own) == 0:
 		return c.create(ctx, number, text)
+	}
+	seen := slices.DeleteFunc(slices.Clone(own), func(one comment) bool { return one.hidden })
+	same := func(one comment) bool { return sameText(one.Body, text) }
+	switch {
+	case len(seen) > 0:
+		own = seen
+	case create && !slices.ContainsFunc(own, same):
+		return c.create(ctx, number, text)
+	case create:
+		own = own[slices.IndexFunc(own, same):][:1]
 	}
 	posted := Posted{Unchanged, own[0].HTMLURL}
 	if !sameText(own[0].Body, text) {
@@ -124,31 +139,56 @@ func (c *Client) own(ctx context.Context, number int, marker string) ([]comment,
 	if len(marked) == 0 {
 		return nil, nil
 	}
-	me := c.account(ctx)
-	return slices.DeleteFunc(marked, func(one comment) bool { return !strings.EqualFold(one.User.Login, me) }), nil
+	me, hidden := c.ask(ctx, marked)
+	own := slices.DeleteFunc(marked, func(one comment) bool { return !strings.EqualFold(one.User.Login, me) })
+	for i := range own {
+		own[i].hidden = hidden[own[i].NodeID]
+	}
+	return own, nil
 }
 
 // botAccount is whom the token of a job belongs to.
 const botAccount = "github-actions[bot]"
 
-// account is the login of the token's account. REST doesn't tell it to the token
-// of a job or an app, GraphQL does. A server without an answer leaves the usual.
-func (c *Client) account(ctx context.Context) string {
+// maxNodes is how many nodes GraphQL takes in one question.
+const maxNodes = 100
+
+// ask finds the login of the token's account, and which comments are hidden, by
+// node id. REST tells neither to the token of a job or an app, GraphQL does. A
+// server without an answer leaves the usual: the job's account, and none hidden.
+func (c *Client) ask(ctx context.Context, list []comment) (login string, hidden map[string]bool) {
 	if c.graphQL == "" {
-		return botAccount
+		return botAccount, nil
+	}
+	ids := []string{}
+	for _, one := range list[:min(len(list), maxNodes)] {
+		if one.NodeID != "" {
+			ids = append(ids, one.NodeID)
+		}
 	}
 	var answer struct {
 		Data struct {
 			Viewer struct {
 				Login string `json:"login"`
 			} `json:"viewer"`
+			Nodes []struct { // null for what isn't there any more
+				ID     string `json:"id"`
+				Hidden bool   `json:"isMinimized"`
+			} `json:"nodes"`
 		} `json:"data"`
 	}
-	query := map[string]string{"query": "query { viewer { login } }"}
-	if _, err := c.call(ctx, http.MethodPost, c.graphQL, query, &answer); err != nil || answer.Data.Viewer.Login == "" {
-		return botAccount
+	query := map[string]any{
+		"query":     "query($ids: [ID!]!) { viewer { login } nodes(ids: $ids) { ... on IssueComment { id isMinimized } } }",
+		"variables": map[string]any{"ids": ids},
 	}
-	return answer.Data.Viewer.Login
+	if _, err := c.call(ctx, http.MethodPost, c.graphQL, query, &answer); err != nil || answer.Data.Viewer.Login == "" {
+		return botAccount, nil
+	}
+	hidden = map[string]bool{}
+	for _, one := range answer.Data.Nodes {
+		hidden[one.ID] = one.Hidden
+	}
+	return answer.Data.Viewer.Login, hidden
 }
 
 // A lostError is a request that may have been carried out.

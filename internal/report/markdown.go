@@ -85,6 +85,11 @@ func (m *markdown) verdict() string {
 	}
 	changed := m.changed()
 	switch {
+	case changed == 0 && m.Diff == nil && m.Plan == nil: // nobody compared
+		if len(m.Problems) > 0 {
+			return Count(m.Problems) + where
+		}
+		return "No problems" + where
 	case changed == 0 && m.Diff != nil && len(m.Diff.Project) > 0:
 		return "The project file changes" + where + ", no policy does"
 	case changed == 0:
