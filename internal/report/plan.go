@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/policypin/policypin/internal/publish"
 	"github.com/policypin/policypin/manifest"
@@ -85,12 +86,22 @@ func PlanText(w io.Writer, style Style, plan *publish.Plan) error {
 		p.line("%s %s", style.Hint("note:"), Clean(n))
 	}
 	for _, r := range plan.Refusals {
-		p.line("%s %s", style.Error("refused:"), Clean(r.Message))
+		if !saidByGate(plan, r) {
+			p.line("%s %s", style.Error("refused:"), Clean(r.Message))
+		}
 	}
 	if plan.Digest != "" {
 		p.line("plan digest %s", plan.Digest)
 	}
 	return p.err
+}
+
+// saidByGate tells whether a refusal is among the lines of gates, which say the
+// same. The command's error says it again anyway.
+func saidByGate(plan *publish.Plan, r *publish.Refusal) bool {
+	return slices.ContainsFunc(plan.Gates, func(g publish.GateResult) bool {
+		return g.State == publish.GateRefused && g.Gate == r.Gate && g.Set == r.Set
+	})
 }
 
 func (p *printer) setPlan(s publish.SetPlan) {
