@@ -62,6 +62,9 @@ type Decision struct {
 	// order in which they were given: the permits that allow it, or the forbids
 	// that deny it. Where nothing matches it is denied without a reason.
 	Reasons []string
+	// Numbers are the same policies by their places in what was given to
+	// [NewAuthorizer], since several can have one name.
+	Numbers []int
 	// Errors are the policies that couldn't be evaluated, and so count for
 	// nothing: a forbid among them doesn't forbid.
 	Errors []EvaluationError
@@ -183,22 +186,24 @@ func (c *compiled) All() iter.Seq2[cedargo.PolicyID, *cedargo.Policy] { return c
 func (a *Authorizer) explain(decision types.Decision, diagnostic types.Diagnostic) Decision {
 	d := Decision{Allow: decision == types.Allow}
 	for _, r := range diagnostic.Reasons {
-		if name := a.name(r.PolicyID); !slices.Contains(d.Reasons, name) {
+		i := number(r.PolicyID)
+		d.Numbers = append(d.Numbers, i)
+		if name := a.policies[i].name; !slices.Contains(d.Reasons, name) {
 			d.Reasons = append(d.Reasons, name)
 		}
 	}
 	for _, err := range diagnostic.Errors {
-		d.Errors = append(d.Errors, EvaluationError{Policy: a.name(err.PolicyID), Message: err.Message})
+		d.Errors = append(d.Errors, EvaluationError{Policy: a.policies[number(err.PolicyID)].name, Message: err.Message})
 	}
 	return d
 }
 
-func (a *Authorizer) name(id types.PolicyID) string {
+func number(id types.PolicyID) int {
 	i, err := strconv.Atoi(string(id))
 	if err != nil {
 		panic("a policy id that nobody gave: " + string(id))
 	}
-	return a.policies[i].name
+	return i
 }
 
 // A selection is some of the policies, as the engine takes them.

@@ -14,11 +14,16 @@ type Environment struct {
 	Principal string // entity type
 	Action    UID
 	Resource  string // entity type
+	One       bool   // principal and resource are one entity; else they are two
 }
 
 // String is the environment on one line.
 func (e Environment) String() string {
-	return e.Principal + " " + e.Action.String() + " " + e.Resource
+	text := e.Principal + " " + e.Action.String() + " " + e.Resource
+	if e.One {
+		text += " with the principal as resource"
+	}
+	return text
 }
 
 // Environments lists what kinds of requests the schema allows, sorted.
@@ -30,7 +35,12 @@ func (s *Schema) Environments() []Environment {
 		}
 		for _, p := range action.AppliesTo.Principals {
 			for _, r := range action.AppliesTo.Resources {
-				list = append(list, Environment{string(p), UID{string(uid.Type), string(uid.ID)}, string(r)})
+				env := Environment{Principal: string(p), Action: UID{string(uid.Type), string(uid.ID)}, Resource: string(r)}
+				list = append(list, env)
+				if p == r {
+					env.One = true
+					list = append(list, env)
+				}
 			}
 		}
 	}

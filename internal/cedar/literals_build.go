@@ -20,24 +20,23 @@ func (v *Survey) Build(choice []int) (e *Entities, r Request, ok bool) {
 	for i, t := range v.terms {
 		t.apply(c, t.values[choice[i]])
 	}
+	subjects := []string{"principal", "resource"}
+	if v.env.One {
+		subjects, c.uids["resource"] = subjects[:1], c.uids["principal"]
+	}
 	principal, resource := c.uids["principal"], c.uids["resource"]
 	switch {
 	case slices.Contains(c.above["principal"], principal), slices.Contains(c.above["resource"], resource),
-		principal == resource && (len(c.above["principal"])+len(c.above["resource"]) > 0 || v.asked()),
+		principal == resource && !v.env.One,
 		slices.Contains(c.above["principal"], resource) && slices.Contains(c.above["resource"], principal):
 		return nil, Request{}, false
 	}
 	e = &Entities{schema: v.schema, own: types.EntityMap{}}
-	for _, name := range []string{"principal", "resource"} {
+	for _, name := range subjects {
 		v.place(e.own, c, name)
 	}
 	context, _ := v.record(c, v.roots["context"]).(types.Record)
 	return e, Request{types.Request{Principal: principal, Action: v.env.Action.engine(), Resource: resource, Context: context}}, true
-}
-
-// asked tells whether anything is asked about the attributes of the subjects.
-func (v *Survey) asked() bool {
-	return len(v.roots["principal"].kids)+len(v.roots["resource"].kids) > 0
 }
 
 // place adds a subject to the entities, with those between it and the entities

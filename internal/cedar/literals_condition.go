@@ -132,16 +132,20 @@ func (r *reader) attribute(of ast.IsNode, name types.String) (s *slot, known boo
 	if !ok {
 		return nil, false
 	}
+	owner.by[r.number] = true // without the owner, asking for any attribute fails
 	declared, ok := record[name]
 	if !ok {
 		return nil, true
 	}
 	// A schema may declare a type named as that of the actions, and Cedar's other
 	// engine refuses it: which entities there are is anybody's guess.
-	if kind, ok := declared.Type.(resolved.EntityType); ok && actionType(types.EntityType(kind)) {
+	kind := declared.Type
+	for set, ok := kind.(resolved.SetType); ok; set, ok = kind.(resolved.SetType) {
+		kind = set.Element
+	}
+	if kind, ok := kind.(resolved.EntityType); ok && actionType(types.EntityType(kind)) {
 		return nil, false
 	}
-	owner.by[r.number] = true
 	if owner.kids == nil {
 		owner.kids = map[types.String]*slot{}
 	}
@@ -350,6 +354,7 @@ func (r *reader) contains(left, right ast.IsNode) bool {
 		if s == nil {
 			return known || fixed(right)
 		}
+		s.by[r.number] = true // it may be missing, whatever it is compared with
 		for _, v := range values {
 			r.constant(s, v)
 		}

@@ -30,7 +30,7 @@ func survey(t *testing.T, conditions ...string) *Survey {
 	for _, c := range conditions {
 		policies = append(policies, mustParse(t, "permit (principal, action, resource) when { "+c+" };"))
 	}
-	return schema.Survey(Environment{"User", UID{"Action", "read"}, "Doc"}, policies)
+	return schema.Survey(Environment{Principal: "User", Action: UID{"Action", "read"}, Resource: "Doc"}, policies)
 }
 
 // terms are those that a policy asks about, with their representatives.

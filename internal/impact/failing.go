@@ -33,7 +33,7 @@ func (f *failures) note(c *comparison, world *cedar.Entities, r cedar.Request, f
 }
 
 func (f *failures) side(e *engines, world *cedar.Entities, r cedar.Request, names []string) {
-	for _, ref := range e.named(names, true) {
+	for _, ref := range e.named(names) {
 		if i, ok := f.index[ref]; ok {
 			f.list[i].Count++
 			continue

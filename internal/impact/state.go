@@ -94,6 +94,9 @@ func (s *state) veiled(other *state) (list []Uncovered) {
 }
 
 func (s *state) lacks(e manifest.Entry) bool {
+	if e.Source != "" {
+		return true // a file that can't be read may have had any text
+	}
 	return !slices.ContainsFunc(s.unread, func(have manifest.Entry) bool { return identity(have) == identity(e) })
 }
 
@@ -104,7 +107,7 @@ func (s *state) uncovered(e manifest.Entry, more string) Uncovered {
 }
 
 func identity(e manifest.Entry) string {
-	return fmt.Sprintf("%q %d %q %q %q", e.Policy, e.Version, e.PolicyID, e.VersionID, e.Source)
+	return fmt.Sprintf("%q %d %q %q", e.Policy, e.Version, e.PolicyID, e.VersionID)
 }
 
 // version is that of the schema; the other side's if the set isn't here.
