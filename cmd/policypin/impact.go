@@ -7,6 +7,7 @@ import (
 
 type impactOptions struct {
 	exitCode, online   bool
+	examples           bool
 	requests, entities cli.StringSlice
 	apiURL             string
 	format             choice
@@ -21,8 +22,9 @@ func impactCommand(w *world) *cli.Command {
 		Description: help{
 			text: `Makes up requests from what the policies of A and B ask, decides each on both
 sides, and shows those that are decided differently: widened (deny to allow),
-narrowed, or error-changed. Each has an example, the policies that determine it
-on either side, and their lines.
+narrowed, or error-changed. Each finding says what its requests have in common,
+and has examples, with the policies that determine them on either side and their
+lines. With --examples these come as JSON too, to decide them again.
 
 The requests of test files, and those of logs that the project has or --requests
 names, are tried as well. It says "complete" if there can be no others, and
@@ -44,6 +46,7 @@ the decisions, what changed, and the decision tests of B.`,
 			&cli.BoolFlag{Name: "exit-code", Usage: "end with status 4 if decisions change, or if they could and impact can't say", Destination: &opts.exitCode},
 			&cli.StringSliceFlag{Name: "requests", Usage: "try the requests of the log `FILE` as well, repeatable", Destination: &opts.requests},
 			&cli.StringSliceFlag{Name: "entities", Usage: "decide them among the entities of the JSON file `FILE`, repeatable", Destination: &opts.entities},
+			&cli.BoolFlag{Name: "examples", Usage: "write the requests of examples and their entities as JSON", Destination: &opts.examples},
 			&cli.BoolFlag{Name: "online", Usage: "read policies without a source from the target's zone", Destination: &opts.online},
 			apiURLFlag(&opts.apiURL),
 			formatFlag(&opts.format, formatText, formatJSON, formatMarkdown),
@@ -67,6 +70,7 @@ the decisions, what changed, and the decision tests of B.`,
 			if err != nil {
 				return err
 			}
+			doc.Requests = opts.examples
 			if opts.format.value == formatJSON {
 				err = report.ImpactJSON(w.stdout, doc)
 			} else {

@@ -199,7 +199,7 @@ const maxValues = 5
 func (c claim) String() string {
 	text := c.sentence()
 	if c.orNone {
-		text += ", or no " + c.path
+		text += " (or no " + c.path + ")"
 	}
 	return text
 }

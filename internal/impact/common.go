@@ -41,24 +41,44 @@ func (c *comparison) about(f Finding, env cedar.Environment) *cedar.Aspects {
 	return c.aspects[key]
 }
 
+// A roster finds the changed policies of both sides.
+type roster struct {
+	named map[string][]int // their numbers by name
+	alone map[bool][]int   // of the older side and the newer, whose name the other hasn't got
+}
+
+func newRoster(refs []Ref) roster {
+	r := roster{named: map[string][]int{}, alone: map[bool][]int{}}
+	for i, ref := range refs {
+		r.named[ref.Policy] = append(r.named[ref.Policy], i)
+	}
+	for _, numbers := range r.named {
+		side := refs[numbers[0]].From
+		if !slices.ContainsFunc(numbers, func(i int) bool { return refs[i].From != side }) {
+			r.alone[side] = append(r.alone[side], numbers...)
+		}
+	}
+	return r
+}
+
+// maxReplaced is how many policies may have been replaced by others of another
+// name, so that they are looked at together. More of them are another set.
+const maxReplaced = 8
+
 // concerned are the policies whose questions tell whom a finding is about: those
 // of its cause, and what the other side has in their place. A policy that drops
 // a condition asks nothing; who gains access is what the older one asked.
 func (c *comparison) concerned(cause []Ref) (list []*cedar.Policy) {
-	oneSided := func(r Ref) bool {
-		return !slices.ContainsFunc(c.refs, func(other Ref) bool { return other.From != r.From && other.Policy == r.Policy })
-	}
-	named, replaced := map[string]bool{}, map[bool]bool{} // by name, by side
-	for _, r := range cause {
-		named[r.Policy] = true
-		if oneSided(r) {
-			replaced[!r.From] = true
+	var numbers []int
+	for _, ref := range cause {
+		numbers = append(numbers, c.roster.named[ref.Policy]...)
+		if i := slices.Index(c.refs, ref); slices.Contains(c.roster.alone[ref.From], i) && len(c.roster.alone[!ref.From]) <= maxReplaced {
+			numbers = append(numbers, c.roster.alone[!ref.From]...)
 		}
 	}
-	for i, r := range c.refs {
-		if named[r.Policy] || replaced[r.From] && oneSided(r) {
-			list = append(list, c.asked[i])
-		}
+	slices.Sort(numbers)
+	for _, i := range slices.Compact(numbers) {
+		list = append(list, c.asked[i])
 	}
 	return list
 }
@@ -107,6 +127,7 @@ func (c *comparison) sum(f *Finding, partial []cedar.Environment) {
 		f.Principals = append(f.Principals, env.Principal)
 		f.Resources = append(f.Resources, env.Resource)
 	}
+	f.hulls = nil
 	for _, list := range []*[]string{&f.Actions, &f.Principals, &f.Resources} {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)

@@ -22,7 +22,7 @@ func cedarOf(t testing.TB, words string) string {
 		}
 		return path[:i] + " has " + path[i+1:]
 	}
-	if head, path, ok := strings.Cut(words, ", or no "); ok {
+	if head, path, ok := strings.Cut(strings.TrimSuffix(words, ")"), " (or no "); ok {
 		return fmt.Sprintf("!(%s) || %s", there(path), cedarOf(t, head))
 	}
 	if path, ok := strings.CutPrefix(words, "no "); ok {

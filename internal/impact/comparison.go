@@ -21,6 +21,7 @@ type comparison struct {
 	// quiet is set by run: the changed policies answer every request alike.
 	quiet bool
 
+	roster  roster
 	mutex   sync.Mutex
 	aspects map[aspectsKey]*cedar.Aspects
 }
@@ -54,7 +55,7 @@ func newComparison(schema *cedar.Schema, from, to *state) *comparison {
 		}
 	}
 	c.rest = cedar.NewAuthorizer(same)
-	c.changed = len(c.asked)
+	c.changed, c.roster = len(c.asked), newRoster(c.refs)
 	c.asked = append(c.asked, rest...)
 	return c
 }
@@ -135,9 +136,7 @@ func (r *SetReport) add(groups map[string]int, f Finding) {
 	have.Given += f.Given
 	have.join(f)
 	for _, e := range f.Examples {
-		if have.wants(e) {
-			have.Examples = append(have.Examples, e)
-		}
+		have.take(e)
 	}
 }
 
@@ -146,6 +145,28 @@ const maxExamples = 3
 // wants tells whether an example shows anything that those there don't.
 func (f *Finding) wants(e Example) bool {
 	return len(f.Examples) < maxExamples && !slices.ContainsFunc(f.Examples, func(have Example) bool { return have.Text == e.Text })
+}
+
+// take adds an example that shows anything. If there are enough, one that was
+// made up gives way to one about a type of principal that no other is about.
+func (f *Finding) take(e Example) {
+	if f.wants(e) {
+		f.Examples = append(f.Examples, e)
+		return
+	}
+	types := map[string]int{}
+	for _, have := range f.Examples {
+		types[have.env.Principal]++
+	}
+	if types[e.env.Principal] > 0 {
+		return
+	}
+	for i, have := range slices.Backward(f.Examples) {
+		if have.At.File == "" && types[have.env.Principal] > 1 {
+			f.Examples[i] = e
+			return
+		}
+	}
 }
 
 // rank orders kinds by what a reviewer must see first.
@@ -180,7 +201,7 @@ func (c *comparison) judge(world *cedar.Entities, r cedar.Request) (f Finding, o
 	}
 	f.Count = 1
 	f.Examples = []Example{{
-		Text: r.String(),
+		Text: r.String(), env: environment(r),
 		From: Verdict{a.Allow, c.from.numbered(a.Numbers, false), a.Errors},
 		To:   Verdict{b.Allow, c.to.numbered(b.Numbers, false), b.Errors},
 	}}

@@ -129,6 +129,8 @@ type Example struct {
 	Entities json.RawMessage
 	Facts    []string // what the policies of the cause ask of it and what it answers, in words
 	From, To Verdict
+
+	env cedar.Environment
 }
 
 // A Verdict is the decision of one side.

@@ -68,7 +68,9 @@ func sampleImpact() *impact.Report {
 	}
 	const user = `{"uid":{"type":"User","id":"other"},"attrs":{},"parents":[{"type":"Group","id":"%s"}]}`
 	example := func(group, action, context string) impact.Example {
+		mfa := strings.TrimSuffix(strings.TrimPrefix(context, `{"mfa":`), "}")
 		return impact.Example{
+			Facts:    []string{`principal in Group::"` + group + `"`, `resource == Ledger::"main"`, "context.mfa == " + mfa},
 			Request:  json.RawMessage(`{"principal":{"type":"User","id":"other"},"action":{"type":"Action","id":"` + action + `"},"resource":{"type":"Ledger","id":"main"},"context":` + context + `}`),
 			Entities: json.RawMessage("[" + fmt.Sprintf(user, group) + "]"),
 		}
@@ -81,12 +83,21 @@ func sampleImpact() *impact.Report {
 	for _, e := range []*impact.Example{&read, &list} {
 		e.From = impact.Verdict{Allow: true, Determining: ref("finance-ledger", true)}
 	}
+	finding := func(kind impact.Kind, cause []impact.Ref, count int, common []string, examples ...impact.Example) impact.Finding {
+		f := impact.Finding{Kind: kind, Cause: cause, Count: count, Examples: examples, Principals: []string{"User"}, Resources: []string{"Ledger"}}
+		for _, e := range examples {
+			action := strings.Split(string(e.Request), `"type":"Action","id":`)[1]
+			f.Actions = append(f.Actions, "Action::"+action[:strings.Index(action, "}")])
+		}
+		f.Common = append(common, `resource == Ledger::"main"`)
+		return f
+	}
 	return &impact.Report{Sets: []impact.SetReport{{
 		Set: "agents", Kind: manifest.Changed, Requests: 168,
 		Findings: []impact.Finding{
-			{Kind: impact.Widened, Cause: ref("finance-ledger", false), Count: 8, Examples: []impact.Example{export}},
-			{Kind: impact.Widened, Cause: ref("support-refunds", false), Count: 12, Examples: []impact.Example{refund}},
-			{Kind: impact.Narrowed, Cause: ref("finance-ledger", true), Count: 4, Examples: []impact.Example{read, list}},
+			finding(impact.Widened, ref("finance-ledger", false), 8, []string{`principal in Group::"finance"`, "context.mfa == true"}, export),
+			finding(impact.Widened, ref("support-refunds", false), 12, []string{`principal in Group::"support-leads"`}, refund),
+			finding(impact.Narrowed, ref("finance-ledger", true), 4, []string{`principal in Group::"finance"`, "context.mfa == false"}, read, list),
 		},
 		Uncovered: []impact.Uncovered{{
 			Position: diag.Position{File: "policy-sets/agents.yaml", Line: 9, Column: 5},

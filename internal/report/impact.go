@@ -13,6 +13,9 @@ import (
 type Impact struct {
 	From, To Side
 	impact.Report
+	// Requests says that a text shows the requests of examples and their entities
+	// as JSON. They are in the other formats anyway.
+	Requests bool
 }
 
 // maxUncovered is how many reasons a text shows; JSON has all.
@@ -34,7 +37,7 @@ func ImpactText(w io.Writer, style Style, r Impact) error {
 		p.line("")
 		p.line("%s: %s tried%s", head, plural(s.Requests, "request", "requests"), sourcesText(s.Sources))
 		for _, f := range s.Findings {
-			p.impactFinding(f)
+			p.impactFinding(f, r.Requests)
 		}
 		for _, f := range s.Failing {
 			p.line("  %s %s (%s:%d) for %s: %s", p.style.Error("can't evaluate"), Clean(f.Policy), Clean(f.File), f.Line,
@@ -108,7 +111,7 @@ func (p *printer) completeness(s impact.SetReport) {
 	}
 }
 
-func (p *printer) impactFinding(f impact.Finding) {
+func (p *printer) impactFinding(f impact.Finding, requests bool) {
 	kind := string(f.Kind)
 	switch f.Kind {
 	case impact.Widened:
@@ -121,16 +124,42 @@ func (p *printer) impactFinding(f impact.Finding) {
 		count += fmt.Sprintf(", %d of them from tests and logs", f.Given)
 	}
 	p.line("  %s by %s: %s", kind, refs(f.Cause), count)
+	if len(f.Actions) > 0 {
+		p.line("    %s of %s on %s", few(f.Actions), few(f.Principals), few(f.Resources))
+	}
+	if len(f.Common) > 0 {
+		p.line("    in all of them: %s", facts(f.Common))
+	}
 	for _, e := range f.Examples {
 		text := Clean(e.Text)
 		if e.At.File != "" {
 			text += " (" + Clean(e.At.String()) + ")"
 		}
 		p.line("    %s", text)
+		if len(e.Facts) > 0 {
+			p.line("      %s", facts(e.Facts))
+		}
 		p.line("      was %s, is %s", verdictText(e.From), verdictText(e.To))
+		if !requests {
+			continue
+		}
 		p.line("      %s", p.style.paint(sgrDim, "request "+Clean(string(e.Request))))
 		p.line("      %s", p.style.paint(sgrDim, "entities "+Clean(string(e.Entities))))
 	}
+}
+
+// facts are conditions on one line.
+func facts(list []string) string { return Clean(strings.Join(list, "; ")) }
+
+// maxFew is how many actions and types of a finding are named.
+const maxFew = 5
+
+func few(list []string) string {
+	text := Clean(strings.Join(list[:min(maxFew, len(list))], ", "))
+	if more := len(list) - maxFew; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // refs lists policies with their places, each place once.
@@ -219,16 +248,21 @@ type impactRefJSON struct {
 }
 
 type impactFindingJSON struct {
-	Kind     string              `json:"kind"`
-	Cause    []impactRefJSON     `json:"cause"`
-	Count    int                 `json:"count"`
-	Given    int                 `json:"given"`
-	Examples []impactExampleJSON `json:"examples"`
+	Kind       string              `json:"kind"`
+	Cause      []impactRefJSON     `json:"cause"`
+	Count      int                 `json:"count"`
+	Given      int                 `json:"given"`
+	Common     []string            `json:"common"`
+	Actions    []string            `json:"actions"`
+	Principals []string            `json:"principals"`
+	Resources  []string            `json:"resources"`
+	Examples   []impactExampleJSON `json:"examples"`
 }
 
 type impactExampleJSON struct {
 	File     string            `json:"file"`
 	Line     int               `json:"line"`
+	Facts    []string          `json:"facts"`
 	Request  json.RawMessage   `json:"request"`
 	Entities json.RawMessage   `json:"entities"`
 	From     impactVerdictJSON `json:"from"`
@@ -276,9 +310,15 @@ func ImpactJSON(w io.Writer, r Impact) error {
 			set.Failing = append(set.Failing, impactFailingJSON{refsJSON([]impact.Ref{f.Ref})[0], f.Count, f.Message, f.Text})
 		}
 		for _, f := range s.Findings {
-			finding := impactFindingJSON{Kind: string(f.Kind), Cause: refsJSON(f.Cause), Count: f.Count, Given: f.Given, Examples: []impactExampleJSON{}}
+			finding := impactFindingJSON{
+				Kind: string(f.Kind), Cause: refsJSON(f.Cause), Count: f.Count, Given: f.Given, Examples: []impactExampleJSON{},
+				Common: append([]string{}, f.Common...), Actions: append([]string{}, f.Actions...),
+				Principals: append([]string{}, f.Principals...), Resources: append([]string{}, f.Resources...),
+			}
 			for _, e := range f.Examples {
-				finding.Examples = append(finding.Examples, impactExampleJSON{e.At.File, e.At.Line, e.Request, e.Entities, verdictJSON(e.From), verdictJSON(e.To)})
+				finding.Examples = append(finding.Examples, impactExampleJSON{
+					e.At.File, e.At.Line, append([]string{}, e.Facts...), e.Request, e.Entities, verdictJSON(e.From), verdictJSON(e.To),
+				})
 			}
 			set.Findings = append(set.Findings, finding)
 		}

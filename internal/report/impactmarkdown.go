@@ -64,7 +64,7 @@ func (m *markdown) found(title string, list []found, share int) *part {
 				fair = max(fair, room/4)
 			}
 			text := ""
-			for _, examples := range []int{len(list[i].Examples), 1, 0} {
+			for _, examples := range []int{len(list[i].Examples), 1, 0, headOnly} {
 				if text = m.finding(list[i], examples); len(text) <= fair {
 					break
 				}
@@ -74,6 +74,9 @@ func (m *markdown) found(title string, list []found, share int) *part {
 		left: func(n int) string { return leftOut(n, "finding", "findings") },
 	}
 }
+
+// headOnly stands for no examples, and no word of what the requests have in common.
+const headOnly = -1
 
 // finding is one cause with some of its witnesses.
 func (m *markdown) finding(f found, examples int) string {
@@ -87,15 +90,58 @@ func (m *markdown) finding(f found, examples int) string {
 		text += fmt.Sprintf(", %d of them from tests and logs", f.Given)
 	}
 	text += "\n\n"
+	if examples == headOnly {
+		return text
+	}
+	text += m.common(f.Finding)
 	for _, e := range f.Examples[:min(examples, len(f.Examples))] {
 		text += "- " + m.request(e)
 		if e.At.File != "" {
 			text += " (" + m.id(fmt.Sprintf("%s:%d", e.At.File, e.At.Line)) + ")"
 		}
+		if len(e.Facts) > 0 {
+			text += " with " + m.facts(e.Facts)
+		}
 		text += ": was " + m.decided(e.From, f.Cause) + ", is " + m.decided(e.To, f.Cause) + "\n"
 	}
 	if examples > 0 && len(f.Examples) > 0 {
 		text += "\n"
+	}
+	return text
+}
+
+// common says what all requests of a finding have in common, on one line.
+func (m *markdown) common(f impact.Finding) string {
+	var parts []string
+	if len(f.Common) > 0 {
+		parts = append(parts, "In all of them: "+m.facts(f.Common))
+	}
+	if len(f.Actions) > 0 {
+		parts = append(parts, fmt.Sprintf("Actions: %s of %s on %s", m.few(f.Actions), m.few(f.Principals), m.few(f.Resources)))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return strings.Join(parts, ". ") + ".\n\n"
+}
+
+// facts are conditions, each as code.
+func (m *markdown) facts(list []string) string {
+	var spans []string
+	for _, fact := range list {
+		if fact == "…" {
+			spans = append(spans, fact)
+			continue
+		}
+		spans = append(spans, m.value(fact))
+	}
+	return strings.Join(spans, ", ")
+}
+
+func (m *markdown) few(list []string) string {
+	text := m.facts(list[:min(maxFew, len(list))])
+	if more := len(list) - maxFew; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
 }

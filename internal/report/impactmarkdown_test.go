@@ -49,6 +49,13 @@ func (g generator) refs(most int) (list []impact.Ref) {
 	return list
 }
 
+func (g generator) texts(most int) (list []string) {
+	for range g.IntN(1 + most) {
+		list = append(list, g.text())
+	}
+	return list
+}
+
 func (g generator) verdict() impact.Verdict {
 	v := impact.Verdict{Allow: g.IntN(2) == 0, Determining: g.refs(10)}
 	for range g.IntN(6) {
@@ -63,9 +70,9 @@ func (g generator) impact(findings int) *impact.Report {
 	for range g.IntN(4) {
 		s := impact.SetReport{Set: g.text(), Kind: g.kind(), Requests: g.IntN(500)}
 		for range g.IntN(1 + findings) {
-			f := impact.Finding{Kind: kinds[g.IntN(4)], Cause: g.refs(8), Count: g.IntN(500), Given: g.IntN(2)}
+			f := impact.Finding{Kind: kinds[g.IntN(4)], Cause: g.refs(8), Count: g.IntN(500), Given: g.IntN(2), Common: g.texts(9), Actions: g.texts(8), Principals: g.texts(3), Resources: g.texts(3)}
 			for range g.IntN(4) {
-				e := impact.Example{Text: g.text(), Request: requestJSON(g.text()), Entities: entitiesJSON(g.text(), g.text()), From: g.verdict(), To: g.verdict()}
+				e := impact.Example{Text: g.text(), Request: requestJSON(g.text()), Entities: entitiesJSON(g.text(), g.text()), Facts: g.texts(9), From: g.verdict(), To: g.verdict()}
 				if g.IntN(2) == 0 {
 					e.At = diag.Position{File: g.text(), Line: 3}
 				}
@@ -125,8 +132,8 @@ func impactOf(text string) *impact.Report {
 	s.Failing = []impact.Failing{{Ref: ref[0], Count: 1, Message: text, Text: text}}
 	s.Skipped = []impact.Skipped{{Position: ref[0].Position, Reason: text, Count: 1}}
 	for _, kind := range []impact.Kind{impact.Widened, impact.Narrowed, impact.Kind(text)} {
-		s.Findings = append(s.Findings, impact.Finding{Kind: kind, Cause: ref, Count: 1, Examples: []impact.Example{
-			{Text: text, At: ref[0].Position, Request: requestJSON(text), Entities: entitiesJSON(text), From: verdict, To: verdict},
+		s.Findings = append(s.Findings, impact.Finding{Kind: kind, Cause: ref, Count: 1, Common: []string{text}, Actions: []string{text}, Principals: []string{text}, Resources: []string{text}, Examples: []impact.Example{
+			{Text: text, At: ref[0].Position, Facts: []string{text, text}, Request: requestJSON(text), Entities: entitiesJSON(text), From: verdict, To: verdict},
 			{Text: text, Request: json.RawMessage(text), Entities: json.RawMessage(text), From: verdict, To: verdict},
 		}})
 	}
