@@ -14,7 +14,20 @@ import (
 const (
 	maxRequests = 400_000 // over all environments
 	minRequests = 2_000   // in each, however many there are
+
+	// manyPolicies is from when on a request takes longer with each policy more.
+	// Fewer are tried then: 10,000 policies at once would take an hour.
+	manyPolicies = 200
+	leastTried   = 100 // whatever a request takes
 )
+
+// affordable is how many requests are tried where so many policies answer each.
+func affordable(limit, policies int) int {
+	if policies <= manyPolicies {
+		return limit
+	}
+	return max(leastTried, limit*manyPolicies/policies)
+}
 
 // A search looks for differences in one environment, in two stages. The first
 // varies what the changed policies ask, and keeps what they answer differently.
@@ -34,6 +47,7 @@ type search struct {
 }
 
 func (s *search) run(limit int) {
+	limit = affordable(limit, s.changed)
 	s.groups = map[string]int{}
 	// What the changed policies ask is enough to see that they answer alike. Then
 	// nothing that others say, or that isn't known of them, can matter.
@@ -55,7 +69,8 @@ func (s *search) run(limit int) {
 		}
 	}
 	all.terms, all.policies = second, [2]int{s.changed, len(s.asked)}
-	all.limit = limit / max(1, len(kept))
+	limit = affordable(limit, len(s.asked)-s.changed)
+	all.limit = max(1, limit/max(1, len(kept)))
 	for _, choice := range kept {
 		goals := s.goals(choice)
 		covered = all.each(choice, func(choice []int) bool {
