@@ -173,11 +173,7 @@ func layoutOf(name string, kind fileKind, data []byte) (r layoutResult) {
 	if before.root == nil || r.problems.Err() != nil {
 		return r
 	}
-	text, ok := formatNodes(before.text, before.root, before.layout, kind.limit())
-	if ok {
-		after := readYAML(name, kind, text)
-		ok = after.problems.Err() == nil && bytes.Equal(before.content, after.content) && sameRemarks(before, after)
-	}
+	text, ok := settle(name, kind, before)
 	if !ok {
 		r.problems.Add(diag.Problem{
 			Position: diag.Position{File: name}, Rule: "format-unsafe",
@@ -188,6 +184,29 @@ func layoutOf(name string, kind fileKind, data []byte) (r layoutResult) {
 	}
 	r.after = text
 	return r
+}
+
+// maxPasses is how often a file is laid out at most. Comments within nested lists
+// in brackets move to where the next pass moves others; two passes do for them.
+const maxPasses = 4
+
+// settle lays out a file until that changes nothing any more. ok is false if it
+// doesn't come to that, or if a result doesn't say what the file said.
+func settle(name string, kind fileKind, before yamlFile) (text []byte, ok bool) {
+	last := before
+	for range maxPasses {
+		if text, ok = formatNodes(last.text, last.root, last.layout, kind.limit()); !ok {
+			return nil, false
+		}
+		if bytes.Equal(text, last.text) {
+			return text, true
+		}
+		last = readYAML(name, kind, text)
+		if last.problems.Err() != nil || !bytes.Equal(before.content, last.content) || !sameRemarks(before, last) {
+			return nil, false
+		}
+	}
+	return nil, false
 }
 
 // A yamlFile is a file of ours with what it says.

@@ -230,15 +230,30 @@ func (t *yamlText) blockEnd(start int) int {
 	return last
 }
 
-// parentIndent is the indentation of the mapping or list item whose value
-// starts at an offset: "  - key: |" gives 4.
+// parentIndent is the indentation of the mapping or list whose value starts at
+// an offset: "  - key: |" gives 4, "  - |" gives 2. For a value on a line of its
+// own the line before says it.
 func (t *yamlText) parentIndent(offset int) int {
-	line := t.text[t.lineStart(offset):offset]
-	i := 0
-	for i < len(line) && (line[i] == ' ' || line[i] == '-' && i+1 < len(line) && line[i+1] == ' ') {
-		i++
+	for {
+		start := t.lineStart(offset)
+		line := t.text[start:offset]
+		i, dash := 0, -1
+		for i < len(line) && (line[i] == ' ' || line[i] == '-' && (i+1 == len(line) || line[i+1] == ' ')) {
+			if line[i] == '-' {
+				dash = i
+			}
+			i++
+		}
+		switch {
+		case i < len(line) && line[i] != '#':
+			return i
+		case i == len(line) && dash >= 0:
+			return dash
+		case start == 0:
+			return -1
+		}
+		offset = start - 1 // an empty line, or a comment
 	}
-	return i
 }
 
 // indicator is the explicit indentation in the head of a block scalar, or 0.
