@@ -62,6 +62,9 @@ func findImpact(ctx context.Context, w *world, opts impactOptions, from, to stri
 // given reads the requests that were really made: those of the first side that is
 // a state of the repository, and the files that flags name.
 func (w *world) given(opts impactOptions, sides ...*side) (*impact.Given, error) {
+	if slices.Contains(opts.entities.Value(), "-") && slices.Contains(opts.requests.Value(), "-") {
+		return nil, &usage{msg: "--entities and --requests can't both be read from stdin"}
+	}
 	var given *impact.Given
 	var problems diag.List
 	for _, s := range sides {
@@ -81,7 +84,10 @@ func (w *world) given(opts impactOptions, sides ...*side) (*impact.Given, error)
 		names []string
 		add   func(string, io.Reader) (diag.List, error)
 	}{{opts.entities.Value(), given.AddEntities}, {opts.requests.Value(), given.AddRequests}} {
-		for _, name := range files.names {
+		for i, name := range files.names {
+			if name == "-" && slices.Contains(files.names[:i], "-") {
+				return nil, &usage{msg: "stdin can be read once"}
+			}
 			list, err := w.addGiven(name, files.add)
 			if err != nil {
 				return nil, err
@@ -98,11 +104,10 @@ func (w *world) given(opts impactOptions, sides ...*side) (*impact.Given, error)
 }
 
 func (w *world) addGiven(name string, add func(string, io.Reader) (diag.List, error)) (diag.List, error) {
-	path := name
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(w.workDir(), path)
+	if name == "-" {
+		return add("stdin", w.stdin)
 	}
-	f, err := os.Open(path)
+	f, err := os.Open(resolvePath(w.workDir(), name))
 	if err != nil {
 		return nil, err
 	}

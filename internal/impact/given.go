@@ -14,6 +14,7 @@ import (
 // Limits on what is read from files. Everything is held in memory.
 const (
 	maxRequestBytes = 512 << 20 // of all logs together: two million requests of the usual length
+	maxFileBytes    = 64 << 20  // of each file in the repository, by gitstore's rule
 	maxLineBytes    = 1 << 20   // a request with a thousand entities of its own
 	maxEntities     = 500_000   // of all files together
 )
@@ -60,9 +61,17 @@ func ReadGiven(fsys fs.FS, p *manifest.Project) (*Given, diag.List, error) {
 	return g, problems, nil
 }
 
-func readInto(fsys fs.FS, name string, add func(string, io.Reader) (diag.List, error)) (diag.List, error) {
+func readInto(fsys fs.FS, name string, add func(string, io.Reader) (diag.List, error)) (problems diag.List, err error) {
 	f, err := fsys.Open(name)
 	if err != nil {
+		if info, bad := fs.Stat(fsys, name); bad == nil && info.Size() > maxFileBytes {
+			problems.Add(diag.Problem{
+				Position: diag.Position{File: name}, Rule: "file-too-large",
+				Message: fmt.Sprintf("it has %d bytes, and a file in the repository at most %d", info.Size(), maxFileBytes),
+				Fix:     "split it, or keep it outside the project and name it with --requests FILE or --entities FILE",
+			})
+			return problems, nil
+		}
 		return nil, err
 	}
 	defer f.Close()

@@ -1,7 +1,9 @@
 package impact
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -217,4 +219,25 @@ func TestFailing(t *testing.T) {
 		}
 	}
 	t.Errorf("no finding shows the error: %+v", s.Findings)
+}
+
+// oversize is a file system that refuses large files, as that of the repository.
+type oversize struct{ fs.FS }
+
+func (f oversize) Open(name string) (fs.File, error) {
+	if name == "requests/large.jsonl" {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("is too large")}
+	}
+	return f.FS.Open(name)
+}
+
+func (f oversize) Stat(name string) (fs.FileInfo, error) { return fs.Stat(f.FS, name) }
+
+// A log that is too large for the repository is a problem with a way out.
+func TestLargeLogInTheRepository(t *testing.T) {
+	files := fstest.MapFS{"requests/large.jsonl": {Data: make([]byte, maxFileBytes+1)}}
+	_, problems, err := ReadGiven(oversize{files}, &manifest.Project{Requests: []string{"requests/*.jsonl"}})
+	if err != nil || len(problems) != 1 || !strings.Contains(problems[0].Message, "it has 67108865 bytes, and a file in the repository at most 67108864") || !strings.Contains(problems[0].Fix, "--requests FILE") {
+		t.Errorf("got %v, %v", problems, err)
+	}
 }
