@@ -21,6 +21,9 @@ func witness(report impact.Report) string {
 			}
 			e := f.Examples[0]
 			text := clip(e.Text, maxWitness)
+			if len(e.Facts) > 0 {
+				text += " with " + clip(strings.Join(e.Facts, "; "), maxWitness)
+			}
 			if len(e.To.Determining) > 0 {
 				text += ", by " + refs(e.To.Determining)
 			}
