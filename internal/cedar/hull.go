@@ -104,8 +104,9 @@ func (h *Hull) find(q *aspect) int {
 	})
 }
 
-// Facts are what one request answers, in words. Of one that was made up, a value
-// that nobody names says no more than that nobody names it.
+// Facts are what one request answers, in words, apart from the names of principal
+// and resource, which it says itself. Of one that was made up, a value that
+// nobody names says no more than that nobody names it.
 func (a *Aspects) Facts(e *Entities, r Request, made bool) []string {
 	w := newView(e, r)
 	var claims []claim
@@ -130,7 +131,7 @@ func (a *Aspects) Facts(e *Entities, r Request, made bool) []string {
 			elements = []claim{{verb: equals, path: q.path, values: []string{"[" + strings.Join(has, ", ") + "]"}}}
 		case q.kind == askElement || q.kind == askMore:
 			elements = append(elements, q.claims(seen, q.possible)...)
-		case q.kind == askLike && !made:
+		case q.kind == askLike && !made, q.subject && q.kind == askValue && answer != other: // the value says it
 		case q.plain(answer, made):
 			claims = append(claims, claim{verb: equals, path: q.path, values: []string{string(q.get(w).MarshalCedar())}})
 		default:

@@ -70,7 +70,7 @@ func sampleImpact() *impact.Report {
 	example := func(group, action, context string) impact.Example {
 		mfa := strings.TrimSuffix(strings.TrimPrefix(context, `{"mfa":`), "}")
 		return impact.Example{
-			Facts:    []string{`principal in Group::"` + group + `"`, `resource == Ledger::"main"`, "context.mfa == " + mfa},
+			Facts:    []string{`principal in Group::"` + group + `"`, "context.mfa == " + mfa},
 			Request:  json.RawMessage(`{"principal":{"type":"User","id":"other"},"action":{"type":"Action","id":"` + action + `"},"resource":{"type":"Ledger","id":"main"},"context":` + context + `}`),
 			Entities: json.RawMessage("[" + fmt.Sprintf(user, group) + "]"),
 		}
