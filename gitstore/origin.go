@@ -44,6 +44,10 @@ type Origin interface {
 // was given, if any, or says that they don't allow the request.
 var ErrAccess = errors.New("the remote refuses access")
 
+// ErrUnreachable is wrapped when there is no way to a remote: its name isn't
+// known, or nobody answers at its address.
+var ErrUnreachable = errors.New("the remote can't be reached")
+
 // ErrPinExists is wrapped when a tag name is taken by another pin. The text
 // shows both.
 var ErrPinExists = errors.New("a pin of that name exists with other content")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"strings"
 
 	"github.com/policypin/policypin/diag"
@@ -89,10 +90,12 @@ var advice = []struct {
 	{gitstore.ErrRevisionSyntax, statusUsage, "use a branch, a tag, a commit hash or HEAD, each optionally followed by ~N or ^N"},
 	{gitstore.ErrNoCommit, statusFailed, "commit the project's files first: git add . && git commit"},
 	{gitstore.ErrShallow, statusFailed, "git fetch --unshallow, or fetch-depth: 0 in actions/checkout"},
-	{gitstore.ErrNoRevision, statusFailed, "git branch --all and git tag list what is in this clone; a shallow one lacks history (fetch-depth: 0 in actions/checkout)"},
+	{gitstore.ErrNoRevision, statusFailed, "git branch --all and git tag list what is in this clone, and a pin is SET/vN; a shallow one lacks history (fetch-depth: 0 in actions/checkout)"},
 	{gitstore.ErrUnsupported, statusFailed, ""},
 	{gitstore.ErrConflict, statusFailed, "resolve the merge and stage the result first"},
 	{gitstore.ErrNoRemote, statusFailed, "git remote add origin URL, or --local to use the pins of this clone"},
+	{gitstore.ErrUnreachable, statusFailed, "check the network and git remote -v; log and verify read the pins of this clone with --local"},
+	{gitstore.ErrAccess, statusFailed, "give a token that may read and push: POLICYPIN_GIT_TOKEN, on GitHub GITHUB_TOKEN, or Git's credential helper"},
 	{gitstore.ErrLocked, statusRefused, "wait with --lock-wait, or take the lock of a run that is dead with --break-lock"},
 	{gitstore.ErrLockRefused, statusFailed, "allow refs/policypin/lock/* for this identity; without the lock two runs may create a spare version"},
 	{gitstore.ErrPinExists, statusRefused, "pins never move: see both with git show, and find out who wrote the other one"},
@@ -195,6 +198,9 @@ func explain(err error) (status int, lines, hints []string) {
 			}
 			break
 		}
+	}
+	if unreached := (*net.OpError)(nil); len(hints) == 0 && errors.As(err, &unreached) {
+		hints = []string{"check the network, and KEYCARD_API_BASE_URL if the address is the wrong one"}
 	}
 	for line := range strings.Lines(err.Error()) {
 		lines = append(lines, report.Clean(strings.TrimRight(line, "\r\n")))

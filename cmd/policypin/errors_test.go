@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 
@@ -37,6 +38,9 @@ func TestStatusAndHints(t *testing.T) {
 		{"a revision that isn't spoken", gitstore.ErrRevisionSyntax, statusUsage, "syntax", "a branch, a tag"},
 		{"no repository", gitstore.ErrNoRepository, statusFailed, "not inside", "-C DIR"},
 		{"no remote", gitstore.ErrNoRemote, statusFailed, "no such remote", "--local"},
+		{"a remote that isn't there", gitstore.ErrUnreachable, statusFailed, "can't be reached", "--local"},
+		{"a remote that refuses", gitstore.ErrAccess, statusFailed, "refuses access", "POLICYPIN_GIT_TOKEN"},
+		{"a service that isn't there", &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}, statusFailed, "refused", "KEYCARD_API_BASE_URL"},
 		{"shallow history", gitstore.ErrShallow, statusFailed, "shallow", "fetch-depth: 0"},
 		{"an unmerged index", gitstore.ErrConflict, statusFailed, "unmerged", "resolve"},
 		{"a held lock", gitstore.ErrLocked, statusRefused, "lock", "--lock-wait"},

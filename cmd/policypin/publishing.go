@@ -141,7 +141,7 @@ func (w *world) progress() func(string) {
 func (w *world) publishTarget(p *manifest.Project) (manifest.Target, error) {
 	named := w.global.target.value != ""
 	if ci := w.getenv("CI"); !named && slices.Contains([]string{"true", "1"}, strings.ToLower(ci)) {
-		return manifest.Target{}, &usage{msg: "no --target, and CI is set", hint: "name the target, so that a missing setting isn't taken for the local zone"}
+		return manifest.Target{}, &usage{msg: "no --target, and CI is set", hint: "name the target: a missing setting would be taken for the default target"}
 	}
 	return w.target(p)
 }
