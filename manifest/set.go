@@ -311,6 +311,16 @@ func (d *decoder) entriesOf(s *Set) {
 		} else {
 			ids[e.PolicyID] = i
 		}
+		// A name can look like an id. What each entry says is kept by either, and of
+		// two alike one would hide what the other allows.
+		if first, ok := ids[e.Policy]; ok && e.Policy != "" {
+			d.placed(at.policy, "duplicate-policy", "policy %s has the id on line %d as its name; the two can't be told apart",
+				quote(e.Policy), s.places.entry[first].id.line)
+		}
+		if first, ok := policies[e.PolicyID]; ok && e.PolicyID != "" {
+			d.placed(at.id, "duplicate-policy", "policy_id %s is the name of the policy on line %d; the two can't be told apart",
+				quote(e.PolicyID), s.places.entry[first].policy.line)
+		}
 		if first, ok := was[e.Was]; ok && e.Was != "" {
 			d.placed(at.was, "was-conflict", "another entry was %s too, on line %d",
 				quote(e.Was), s.places.entry[first].was.line)
