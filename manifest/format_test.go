@@ -313,13 +313,30 @@ func TestFormatStopsAtTheLimit(t *testing.T) {
 	}
 }
 
-// What can't be rewritten without a loss is left alone, and said.
-func TestFormatRefusesToLose(t *testing.T) {
-	const text = "apiVersion: policypin.dev/v1\nkind: PolicySet\nname: a\nschema_version: x\nentries:\n" +
-		"  - policy: p\n    description:\n      |\n      kept # text\n    version: 1\n"
-	r := layoutOf("f", manifestFile, []byte(text))
-	if r.after != nil || len(r.problems) != 1 || r.problems[0].Rule != "format-unsafe" {
-		t.Errorf("got %q and %v, want the file refused", r.after, r.problems)
+// What could not be rewritten without a loss would be left alone: a comment that
+// is gone is seen, whatever else moved.
+func TestFormatSeesALoss(t *testing.T) {
+	const text = "apiVersion: policypin.dev/v1\nkind: PolicySet # a kind\nname: a\nschema_version: x\nentries:\n" +
+		"  - policy: p # its name\n    description:\n      |\n      kept # text\n    version: 1\n"
+	before := readYAML("f", manifestFile, []byte(text))
+	for _, tt := range []struct {
+		name, old, new string
+		same           bool
+	}{
+		{"nothing", "", "", true},
+		{"a comment moved", "p # its name\n", "p\n    # its name\n", true},
+		{"a comment is gone", " # its name", "", false},
+		{"a comment became another", "# a kind", "# a kin", false},
+		{"a comment became text", "kept # text", "kept # text # its name", true}, // which the content tells
+		{"text became a comment", "|\n      kept # text", "kept # text", false},
+	} {
+		after := readYAML("f", manifestFile, []byte(strings.Replace(text, tt.old, tt.new, 1)))
+		if got := sameRemarks(before, after); got != tt.same || after.root == nil {
+			t.Errorf("%s: got the same comments %v, want %v", tt.name, got, tt.same)
+		}
+	}
+	if r := layoutOf("f", manifestFile, []byte(text)); !strings.Contains(string(r.after), "description: |\n      kept # text\n") {
+		t.Errorf("got %q, %v", r.after, r.problems)
 	}
 }
 
