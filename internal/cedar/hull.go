@@ -1,6 +1,7 @@
 package cedar
 
 import (
+	"iter"
 	"slices"
 	"strings"
 
@@ -138,7 +139,35 @@ func (a *Aspects) Facts(e *Entities, r Request, made bool) []string {
 			claims = append(claims, q.claims(seen, q.possible)...)
 		}
 	}
-	return words(append(claims, elements...))
+	claims = append(claims, elements...)
+	if len(claims) == 0 && a.open && !made {
+		claims = w.outline()
+	}
+	return words(claims)
+}
+
+// outline is what one sees of a request at once, where the policies ask what
+// isn't among the questions: the principal's parents and the context.
+func (w *view) outline() (claims []claim) {
+	e, _ := w.world.Get(w.uid("principal"))
+	for _, text := range spelled(e.Parents.All()) {
+		claims = append(claims, claim{verb: in, path: "principal", values: []string{text}})
+	}
+	context := w.request.request.Context
+	for _, name := range slices.Sorted(context.Keys()) {
+		value, _ := context.Get(name)
+		path, _ := attributePath("context", name)
+		claims = append(claims, claim{verb: equals, path: path, values: []string{string(value.MarshalCedar())}})
+	}
+	return claims
+}
+
+func spelled(uids iter.Seq[types.EntityUID]) (texts []string) {
+	for uid := range uids {
+		texts = append(texts, uid.String())
+	}
+	slices.Sort(texts)
+	return texts
 }
 
 // plain tells whether a fact gives the value itself.
