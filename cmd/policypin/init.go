@@ -198,7 +198,9 @@ func testsTaken(root *os.Root) bool {
 
 // writeNew creates a file. The error wraps fs.ErrExist if there is one.
 func writeNew(root *os.Root, f file) error {
-	if err := root.MkdirAll(path.Dir(f.name), 0o777); err != nil {
+	if err := root.MkdirAll(path.Dir(f.name), 0o777); errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s can't be written: %s is not a folder", f.name, path.Dir(f.name))
+	} else if err != nil {
 		return err
 	}
 	out, err := root.OpenFile(f.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
