@@ -217,6 +217,24 @@ func TestANewNameHidesNothing(t *testing.T) {
 	w.closed(back, publish.Options{}, "widened")
 }
 
+// A pin that was moved to a commit without a project has no gates to hold, and
+// isn't taken for one with loose gates.
+func TestAPinWithoutAProjectOpensNoGate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	before := w.commit(map[string]string{"README": "nothing yet\n"})
+	w.strict("widened: refuse")
+	for _, pin := range w.tags() {
+		w.forge(pin, pin, w.run(w.remote, "git", "rev-parse", pin+"^{commit}"), before.String())
+	}
+	commit := w.commit(map[string]string{"policypin.yaml": projectFile, "policies/ops.cedar": wide})
+	_, err := w.publish(commit, publish.Options{})
+	if r := w.refused(err, publish.ProjectChange); !strings.Contains(r.Message, "has no project file that can be read") {
+		t.Errorf("got %q", r.Message)
+	}
+	w.mustPublish(commit, publish.Options{AcceptProjectChange: "we know"})
+}
+
 // A run that ended between its version and the pin has recorded nothing, so the
 // next one asks again, and the pin has what that was told.
 func TestAnApprovalIsAskedAgainBeforeThePin(t *testing.T) {

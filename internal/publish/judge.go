@@ -191,20 +191,21 @@ func (h *history) judgeProject(ctx context.Context) error {
 // judgeBy judges the project file by that of a pin.
 func (h *history) judgeBy(ctx context.Context, pin *gitstore.Pin) error {
 	fsys, err := h.src.Origin.TreeAt(ctx, pin.Commit, pin.Record.Project)
-	if err != nil {
-		if isNotExist(err) {
-			return nil
-		}
+	if err != nil && !isNotExist(err) {
 		return fmt.Errorf("reading the project file of pin %s: %w", pin.Name, err)
 	}
-	old, _, err := manifest.LoadProject(fsys)
-	if err != nil {
-		if isNotExist(err) {
-			return nil
+	var old *manifest.Project
+	if err == nil {
+		if old, _, err = manifest.LoadProject(fsys); err != nil && !isNotExist(err) {
+			return err
 		}
-		return err
 	}
-	if old == nil {
+	if old == nil { // as after somebody moved the pin: nothing was published from there
+		h.refuse(&Refusal{
+			Code:    ProjectChange,
+			Message: fmt.Sprintf("pin %s is on commit %s, which has no project file that can be read, so its gates aren't known", pin.Name, pin.Commit.Short()),
+			Hint:    "if that is meant, say so with --accept-project-change REASON",
+		})
 		return nil
 	}
 	gates := &h.tree.Project.Gates
