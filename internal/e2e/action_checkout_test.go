@@ -100,7 +100,8 @@ func TestActionInAFolder(t *testing.T) {
 	j.env["INPUT_WORKING-DIRECTORY"] = "repo/teams/a"
 	s := j.run()
 	ours := j.hub.ours()
-	if s.status != 3 || s.outputs["widened"] != "true" || len(ours) != 1 || s.outputs["report"] != "policypin-report-teams-a.md" {
+	if s.status != 3 || s.outputs["widened"] != "true" || len(ours) != 1 || s.outputs["report"] != "policypin-report-teams-a.md" ||
+		s.outputs["plan"] != "policypin-plan-production-teams-a.json" {
 		t.Fatalf("got comments %q; %s", ours, s)
 	}
 	if !strings.HasPrefix(ours[0], "<!-- policypin:project=teams/a -->\n") || !strings.Contains(ours[0], "in `teams/a` · widens access (") {
@@ -110,4 +111,16 @@ func TestActionInAFolder(t *testing.T) {
 		t.Errorf("got annotations %v", a)
 	}
 	j.reproduce(ours[0], 0)
+
+	// What one job planned is found by the one that publishes, as the output has it.
+	zone := w.serve()
+	w.git("push", "-q", "--force", "origin", j.commits["MERGE_SHA"]+":refs/heads/main")
+	j.env["KEYCARD_API_TOKEN"], j.env["INPUT_API-URL"] = token, zone.url
+	j.event("push", "push", map[string]string{"HEAD_SHA": j.commits["MERGE_SHA"], "BASE_SHA": j.commits["BASE_SHA"]})
+	j.env["INPUT_COMMAND"], j.env["INPUT_ONLINE"] = "plan", "true"
+	s = j.run()
+	j.env["INPUT_COMMAND"], j.env["INPUT_ONLINE"], j.env["INPUT_PLAN"] = "publish", "false", s.outputs["plan"]
+	if published := j.run(); s.outputs["plan"] == "" || published.status != 0 || !strings.Contains(published.log, "published agents v1") {
+		t.Errorf("got the plan %q and %s", s.outputs["plan"], published)
+	}
 }

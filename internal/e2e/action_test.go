@@ -573,6 +573,9 @@ func TestActionOnline(t *testing.T) {
 	if !strings.Contains(ours[0], "v2 on merge") || !strings.Contains(ours[0], s.outputs["plan-digest"]) || !strings.Contains(strings.ToLower(ours[0]), "activated-elsewhere") {
 		t.Errorf("got comment\n%s", ours[0])
 	}
+	if strings.Contains(ours[0], "byte for byte") {
+		t.Errorf("no command looks for drift and for a plan, and one is named:\n%s", ours[0])
+	}
 
 	// The zone can't be asked: that is red, and what the comment said stays.
 	j.env["INPUT_API-URL"] = "http://127.0.0.1:1"

@@ -123,7 +123,8 @@ func (e *APIError) Unwrap() error { return e.kind }
 
 // call sends a request and decodes the answer into out. Only a request that can
 // be repeated without harm is sent again after an answer that may have been
-// lost; POST isn't. It returns the header for paging.
+// lost; POST isn't, but for GraphQL, which is only asked here. It returns the
+// header for paging.
 func (c *Client) call(ctx context.Context, method, address string, in, out any) (http.Header, error) {
 	var body []byte
 	if in != nil {
@@ -143,7 +144,7 @@ func (c *Client) call(ctx context.Context, method, address string, in, out any) 
 			return nil, ctx.Err()
 		case again > 0: // GitHub said when; nothing was done
 			after = again
-		case again == 0 || method == http.MethodPost:
+		case again == 0 || method == http.MethodPost && address != c.graphQL:
 			return nil, err
 		default:
 			after, wait = wait, 2*wait

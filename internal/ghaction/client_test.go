@@ -65,11 +65,15 @@ func play(t *testing.T, replies ...reply) (*script, *Client) {
 const marker = "<!-- policypin:project=. -->"
 
 func someone(id int, login, body string) map[string]any {
-	return map[string]any{"id": id, "body": body, "html_url": fmt.Sprint("https://example.com/", id), "user": map[string]any{"login": login}}
+	return map[string]any{"id": id, "node_id": fmt.Sprint("IC_", id), "body": body, "html_url": fmt.Sprint("https://example.com/", id), "user": map[string]any{"login": login}}
 }
 
-func viewer(login string) reply {
-	return reply{200, nil, map[string]any{"data": map[string]any{"viewer": map[string]any{"login": login}}}}
+func viewer(login string, hidden ...string) reply {
+	nodes := []any{nil} // null for what is gone
+	for _, id := range hidden {
+		nodes = append(nodes, map[string]any{"id": id, "isMinimized": true})
+	}
+	return reply{200, nil, map[string]any{"data": map[string]any{"viewer": map[string]any{"login": login}, "nodes": nodes}}}
 }
 
 var (
@@ -119,6 +123,31 @@ func TestComment(t *testing.T) {
 			name:    "it was deleted in between",
 			replies: []reply{{200, nil, []any{someone(2, "app[bot]", marker)}}, viewer("app[bot]"), {404, nil, failed}, {201, nil, someone(3, "app[bot]", "")}},
 			want:    Posted{Created, "https://example.com/3"}, asked: []string{list, ask, "PATCH /api/v3/repos/acme/policies/issues/comments/2", post},
+		},
+		{
+			name:    "it was hidden, and says the same",
+			replies: []reply{{200, nil, []any{someone(2, "app[bot]", marker+"\nbody")}}, viewer("app[bot]", "IC_2")}, create: true,
+			want: Posted{Unchanged, "https://example.com/2"}, asked: []string{list, ask},
+		},
+		{
+			name:    "it was hidden, and there is news",
+			replies: []reply{{200, nil, []any{someone(2, "app[bot]", marker+"\nold")}}, viewer("app[bot]", "IC_2"), {201, nil, someone(3, "app[bot]", "")}}, create: true,
+			want: Posted{Created, "https://example.com/3"}, asked: []string{list, ask, post},
+		},
+		{
+			name:    "it was hidden, and there is nothing to say any more",
+			replies: []reply{{200, nil, []any{someone(2, "app[bot]", marker+"\nold")}}, viewer("app[bot]", "IC_2"), {200, nil, nil}},
+			want:    Posted{Updated, "https://example.com/2"}, asked: []string{list, ask, "PATCH /api/v3/repos/acme/policies/issues/comments/2"},
+		},
+		{
+			name:    "the older one was hidden",
+			replies: []reply{{200, nil, []any{someone(2, "app[bot]", marker+"\nold"), someone(4, "app[bot]", marker+"\nbody")}}, viewer("app[bot]", "IC_2")}, create: true,
+			want: Posted{Unchanged, "https://example.com/4"}, asked: []string{list, ask},
+		},
+		{
+			name:    "who asks isn't known at once", // else there would be a second comment
+			replies: []reply{{200, nil, []any{someone(2, "app[bot]", marker+"\nbody")}}, {502, nil, nil}, viewer("app[bot]")}, create: true,
+			want: Posted{Unchanged, "https://example.com/2"}, asked: []string{list, ask, ask}, slept: []time.Duration{time.Second},
 		},
 		{
 			name:    "the next page is elsewhere",
