@@ -30,6 +30,8 @@ func effect(sets []impact.SetReport) string {
 		text = "changes where policies fail" + of(failing)
 	case r.Complete():
 		return "changes no decision"
+	case requests == 0:
+		return "decisions not compared"
 	default:
 		text = "no change of decisions found (" + plural(requests, "request", "requests") + " tried)"
 	}
