@@ -46,6 +46,7 @@ type slot struct {
 	begins, ends []string               // that a text is matched with
 	kids         map[types.String]*slot // of a record
 	values       map[string]types.Value // that a scalar is compared with, by their text
+	valuesOf     map[int][]types.Value  // the same by policy
 	elements     map[string]types.Value // that a set is asked for
 	elemBy       map[string]mention     // who asks
 	more         mention                // who asks whether a set has other elements
@@ -146,15 +147,16 @@ func (r *reader) in(name string, group types.EntityUID) {
 func (r *reader) constant(s *slot, value types.Value) {
 	s.by[r.number] = true
 	if r.fits(value, s.want) {
-		s.add(value)
+		s.add(value, r.number)
 	}
 }
 
-func (s *slot) add(value types.Value) {
+func (s *slot) add(value types.Value, number int) {
 	if s.values == nil {
-		s.values = map[string]types.Value{}
+		s.values, s.valuesOf = map[string]types.Value{}, map[int][]types.Value{}
 	}
 	s.values[string(value.MarshalCedar())] = value
+	s.valuesOf[number] = append(s.valuesOf[number], value)
 }
 
 // element notes an element that a set is asked for.

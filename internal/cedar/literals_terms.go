@@ -15,6 +15,8 @@ type term struct {
 	by     mention
 	values []types.Value // nil stands for an attribute that isn't there
 	apply  func(*choices, types.Value)
+	of     *slot          // whose value it is; nil: it has two answers
+	number map[string]int // of the values, by their text
 }
 
 // choices are what the terms come to in one request.
@@ -38,6 +40,61 @@ func (v *Survey) Terms() []int {
 // Asks tells whether a policy asks about a term.
 func (v *Survey) Asks(policy, number int) bool { return v.terms[number].by[policy] }
 
+// Own are the values of a term that matter to one policy, by their numbers: those
+// that it mentions with their neighbours, others, and absence. A term has a value
+// for each policy that mentions one.
+func (v *Survey) Own(policy, number int) (values []int) {
+	t := v.terms[number]
+	if t.of == nil || len(t.of.begins)+len(t.of.ends) > 0 {
+		for i := range t.values {
+			values = append(values, i)
+		}
+		return values
+	}
+	values = []int{0}
+	if len(t.of.links) > 0 && len(t.values) > 1 {
+		values = append(values, 1) // another that differs from the first
+	}
+	for _, value := range t.of.valuesOf[policy] {
+		near := []types.Value{value}
+		if t.of.ordered {
+			near = append(near, around(value)...)
+		}
+		for _, value := range near {
+			if i, ok := t.number[string(value.MarshalCedar())]; ok {
+				values = append(values, i)
+			}
+		}
+	}
+	if last := len(t.values) - 1; t.values[last] == nil {
+		values = append(values, last)
+	}
+	slices.Sort(values)
+	return slices.Compact(values)
+}
+
+// value makes a term of the value of a slot.
+func (v *Survey) value(s *slot, values []types.Value, apply func(*choices, types.Value)) {
+	v.add(s.by, values, apply)
+	t := &v.terms[len(v.terms)-1]
+	t.of, t.number = s, make(map[string]int, len(values))
+	for i, value := range values {
+		if value != nil {
+			t.number[string(value.MarshalCedar())] = i
+		}
+	}
+}
+
+// AskedBy tells whether any of the policies of some numbers asks about a term.
+func (v *Survey) AskedBy(number, from, to int) bool {
+	for p := range v.terms[number].by {
+		if from <= p && p < to {
+			return true
+		}
+	}
+	return false
+}
+
 // list makes the terms out of what was asked, in an order of its own.
 func (v *Survey) list() {
 	subjects, roots := []string{"principal", "resource"}, []string{"principal", "resource", "context"}
@@ -50,7 +107,7 @@ func (v *Survey) list() {
 		if name == "resource" && v.env.Principal == v.env.Resource && len(values) > 1 {
 			values[0], values[1] = values[1], values[0] // where nobody asks, they are two all the same
 		}
-		v.add(s.uid.by, values, func(c *choices, value types.Value) { c.uids[name] = value.(types.EntityUID) })
+		v.value(s.uid, values, func(c *choices, value types.Value) { c.uids[name] = value.(types.EntityUID) })
 		byName := func(a, b types.EntityUID) int { return cmp.Compare(a.String(), b.String()) }
 		for _, group := range slices.SortedFunc(maps.Keys(s.above), byName) {
 			v.add(s.above[group], yesNo, func(c *choices, value types.Value) {
@@ -71,7 +128,7 @@ var (
 )
 
 func (v *Survey) add(by mention, values []types.Value, apply func(*choices, types.Value)) {
-	v.terms = append(v.terms, term{by, values, apply})
+	v.terms = append(v.terms, term{by: by, values: values, apply: apply})
 }
 
 func (v *Survey) listKids(owner *slot) {
@@ -88,7 +145,7 @@ func (v *Survey) listKids(owner *slot) {
 			if s.optional {
 				values = append(values, nil)
 			}
-			v.add(s.by, values, put)
+			v.value(s, values, put)
 		}
 		v.listElements(s)
 		v.listKids(s)

@@ -19,6 +19,10 @@ const (
 	// Fewer are tried then: 10,000 policies at once would take an hour.
 	manyPolicies = 200
 	leastTried   = 100 // whatever a request takes
+
+	// sampling is the part of the limit that is tried where there are more
+	// combinations than that: ten times as many would still prove nothing.
+	sampling = 10
 )
 
 // affordable is how many requests are tried where so many policies answer each.
@@ -109,14 +113,7 @@ func (s *search) first(limit int) (kept [][]int, covered bool) {
 	return kept, covered
 }
 
-func (s *search) asks(term, from, to int) bool {
-	for p := from; p < to; p++ {
-		if s.survey.Asks(p, term) {
-			return true
-		}
-	}
-	return false
-}
+func (s *search) asks(term, from, to int) bool { return s.survey.AskedBy(term, from, to) }
 
 // A mask is what the policies that didn't change say: they can hide a change or
 // bring it out, and in no other way have a part in it. Where they forbid, it
@@ -217,14 +214,17 @@ type variation struct {
 }
 
 // each visits all combinations if they are within the limit, or until visit
-// returns false. Otherwise it visits some, always the same, and returns false: for each policy the
-// combinations of what it asks, or a selection of them.
+// returns false. Otherwise it visits some, always the same, and returns false:
+// those with one term or two other than in base, which is what most changes need,
+// and for each policy the combinations of what it asks, or a selection of them.
 func (v variation) each(base []int, visit func([]int) bool) (all bool) {
 	choice := append([]int(nil), base...)
 	if count(v.sizes, v.terms, v.limit) <= v.limit {
 		product(v.sizes, v.terms, choice, visit)
 		return true
 	}
+	policies := v.policies[1] - v.policies[0]
+	v.limit = max(1, v.limit/sampling, min(v.limit, sampling*policies))
 	seen := map[string]bool{}
 	var code []byte
 	enough := false
@@ -241,30 +241,63 @@ func (v variation) each(base []int, visit func([]int) bool) (all bool) {
 		return !enough
 	}
 	once(choice)
-	share := max(1, v.limit/(v.policies[1]-v.policies[0]))
+	share := max(1, v.limit/policies)
 	random := rand.New(rand.NewPCG(1, 2))
 	for p := v.policies[0]; p < v.policies[1] && !enough; p++ {
 		var own []int
+		values := map[int][]int{}
 		for _, t := range v.terms {
 			if v.survey.Asks(p, t) {
 				own = append(own, t)
+				values[t] = v.survey.Own(p, t)
 			}
 		}
 		copy(choice, base)
-		if count(v.sizes, own, share) <= share {
-			product(v.sizes, own, choice, once)
-			continue
+		v.some(own, values, choice, share, random, once)
+	}
+	return enough
+}
+
+// some visits up to a number of combinations of the values of some terms: all, or
+// those with one term or two other than they are, and others at random.
+func (v variation) some(terms []int, values map[int][]int, choice []int, most int, random *rand.Rand, visit func([]int) bool) {
+	sizes := make([]int, len(v.sizes))
+	for t, list := range values {
+		sizes[t] = len(list)
+	}
+	left := most
+	once := func(choice []int) bool {
+		left--
+		return visit(choice) && left > 0
+	}
+	if count(sizes, terms, most) <= most {
+		among(values, terms, choice, once)
+		return
+	}
+	for i := range terms {
+		if left > 0 {
+			among(values, terms[i:i+1], choice, once)
 		}
-		for range share {
-			for _, t := range own {
-				choice[t] = random.IntN(v.sizes[t])
-			}
-			if !once(choice) {
-				break
+	}
+	others := make(map[int][]int, len(values))
+	for t, list := range values {
+		others[t] = list[1:]
+	}
+	for i := 1; i < len(terms) && left > most/2; i++ {
+		for _, t := range terms[:i] {
+			if left > 0 {
+				among(others, []int{t, terms[i]}, choice, once)
 			}
 		}
 	}
-	return enough
+	for left > 0 {
+		for _, t := range terms {
+			choice[t] = values[t][random.IntN(len(values[t]))]
+		}
+		if !once(choice) {
+			return
+		}
+	}
 }
 
 // count is the number of combinations, or something above the limit.
@@ -281,14 +314,27 @@ func count(sizes, terms []int, limit int) int {
 // product visits every combination of values of some terms, until visit returns
 // false. It puts the choice back as it was.
 func product(sizes, terms, choice []int, visit func([]int) bool) bool {
+	values := make(map[int][]int, len(terms))
+	for _, t := range terms {
+		for i := range sizes[t] {
+			values[t] = append(values[t], i)
+		}
+	}
+	return among(values, terms, choice, visit)
+}
+
+// among is product over some of the values.
+func among(values map[int][]int, terms, choice []int, visit func([]int) bool) bool {
 	if len(terms) == 0 {
 		return visit(choice)
 	}
 	was := choice[terms[0]]
 	more := true
-	for i := 0; i < sizes[terms[0]] && more; i++ {
-		choice[terms[0]] = i
-		more = product(sizes, terms[1:], choice, visit)
+	for _, i := range values[terms[0]] {
+		if more {
+			choice[terms[0]] = i
+			more = among(values, terms[1:], choice, visit)
+		}
 	}
 	choice[terms[0]] = was
 	return more

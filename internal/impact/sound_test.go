@@ -1,6 +1,7 @@
 package impact
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -131,5 +132,25 @@ func TestUnreadSources(t *testing.T) {
 	delete(to.Sources, "policies/p1.cedar")
 	if _, open := summary(Compare(from, to, Options{})); !strings.Contains(open, "p1") {
 		t.Errorf("open %q", open)
+	}
+}
+
+// Where there are too many combinations, a change that one or two answers bring
+// about is found all the same, and soon.
+func TestManyCombinations(t *testing.T) {
+	var tags []string
+	for i := range 40 {
+		tags = append(tags, fmt.Sprintf(`(context has tags && context.tags.containsAll(["a%d", "b%d"]))`, i, i))
+	}
+	permit := func(conditions []string) string {
+		return `permit (principal, action, resource) when { ` + strings.Join(conditions, " || ") + ` };`
+	}
+	r := Compare(tree(t, permit(tags)), tree(t, permit(tags[:39])), Options{})
+	found, open := summary(r)
+	if found != "narrowed p0 > " || !strings.Contains(open, "more combinations") {
+		t.Errorf("found %q, open %q", found, open)
+	}
+	if n := r.Sets[0].Requests; n > 50_000 {
+		t.Errorf("%d requests", n)
 	}
 }

@@ -168,7 +168,7 @@ func namedOf(tree *manifest.Tree) (list []cedar.Named) {
 // valid request that flips as it says. POLICYPIN_WILD_PAIRS asks for more pairs
 // than CI has time for, POLICYPIN_WILD_SEED for others.
 func TestWild(t *testing.T) {
-	pairs, start, worlds := uint64(200), uint64(0), 5
+	pairs, start, worlds := uint64(80), uint64(0), 5
 	if s := os.Getenv("POLICYPIN_WILD_PAIRS"); s != "" {
 		worlds = 15
 		pairs, _ = strconv.ParseUint(s, 10, 64)
