@@ -3,6 +3,7 @@ package cedar
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 
@@ -85,15 +86,8 @@ func (v *Survey) value(s *slot, values []types.Value, apply func(*choices, types
 	}
 }
 
-// AskedBy tells whether any of the policies of some numbers asks about a term.
-func (v *Survey) AskedBy(number, from, to int) bool {
-	for p := range v.terms[number].by {
-		if from <= p && p < to {
-			return true
-		}
-	}
-	return false
-}
+// Askers are the policies that ask about a term, in no order.
+func (v *Survey) Askers(number int) iter.Seq[int] { return maps.Keys(v.terms[number].by) }
 
 // list makes the terms out of what was asked, in an order of its own.
 func (v *Survey) list() {

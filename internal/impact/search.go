@@ -113,7 +113,14 @@ func (s *search) first(limit int) (kept [][]int, covered bool) {
 	return kept, covered
 }
 
-func (s *search) asks(term, from, to int) bool { return s.survey.AskedBy(term, from, to) }
+func (s *search) asks(term, from, to int) bool {
+	for p := range s.survey.Askers(term) {
+		if from <= p && p < to {
+			return true
+		}
+	}
+	return false
+}
 
 // A mask is what the policies that didn't change say: they can hide a change or
 // bring it out, and in no other way have a part in it. Where they forbid, it
@@ -241,19 +248,22 @@ func (v variation) each(base []int, visit func([]int) bool) (all bool) {
 		return !enough
 	}
 	once(choice)
-	share := max(1, v.limit/policies)
+	const least = 8 // fewer show nothing of a policy; then the last ones go without
+	share := max(least, v.limit/policies)
 	random := rand.New(rand.NewPCG(1, 2))
-	for p := v.policies[0]; p < v.policies[1] && !enough; p++ {
-		var own []int
+	asked := map[int][]int{}
+	for _, t := range v.terms {
+		for p := range v.survey.Askers(t) {
+			asked[p] = append(asked[p], t)
+		}
+	}
+	for p := v.policies[0]; p < v.policies[1] && len(seen) < v.limit && !enough; p++ {
 		values := map[int][]int{}
-		for _, t := range v.terms {
-			if v.survey.Asks(p, t) {
-				own = append(own, t)
-				values[t] = v.survey.Own(p, t)
-			}
+		for _, t := range asked[p] {
+			values[t] = v.survey.Own(p, t)
 		}
 		copy(choice, base)
-		v.some(own, values, choice, share, random, once)
+		v.some(asked[p], values, choice, share, random, once)
 	}
 	return enough
 }
