@@ -203,6 +203,8 @@ func kindOf(n *yaml.Node) string {
 		return "a boolean"
 	case "!!int", "!!float":
 		return "a number"
+	case "!!merge":
+		return "the merge key `<<`"
 	}
 	return "text"
 }
