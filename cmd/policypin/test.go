@@ -49,7 +49,7 @@ is read from the zone of the target.`,
 			&cli.BoolFlag{Name: "coverage", Usage: "say how often each policy determined a decision", Destination: &opts.coverage},
 			&cli.BoolFlag{Name: "online", Usage: "read policies without a source from the target's zone", Destination: &opts.online},
 			apiURLFlag(&opts.apiURL),
-			formatFlag(&opts.format, formatText, formatJSON, formatJUnit, formatGitHub),
+			formatFlag(&opts.format, formatText, formatJSON, formatJUnit, formatSARIF, formatGitHub),
 		},
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {
@@ -97,7 +97,7 @@ func test(ctx context.Context, w *world, opts testOptions) error {
 		// A slip in a filter must not pass for success.
 		return &usage{msg: "no test case matches"}
 	}
-	if err := w.writeTests(p, opts, result); err != nil {
+	if err := w.writeTests(p, fsys, opts, result); err != nil {
 		return err
 	}
 	for _, note := range report.TestNotes(result) {
@@ -123,12 +123,14 @@ func (w *world) tested(ctx context.Context, p *project, rev string) (fs.FS, gits
 	return fsys, commit, err
 }
 
-func (w *world) writeTests(p *project, opts testOptions, result policytest.Report) error {
+func (w *world) writeTests(p *project, fsys fs.FS, opts testOptions, result policytest.Report) error {
 	switch opts.format.value {
 	case formatJSON:
 		return report.JSON(w.stdout, result)
 	case formatJUnit:
 		return report.TestJUnit(w.stdout, result, w.inWorkspace(p))
+	case formatSARIF:
+		return report.TestSARIF(w.stdout, fsys, result, w.inWorkspace(p), build().Version)
 	case formatGitHub:
 		return report.TestGitHub(w.stdout, result, w.inWorkspace(p))
 	}

@@ -225,11 +225,12 @@ func TestOfficialOnTests(t *testing.T) {
 		reports = append(reports, r)
 	}
 	for _, r := range reports {
-		var b bytes.Buffer
-		if err := TestJUnit(&b, r, "teams/ä b"); err != nil {
+		var junit, sarif bytes.Buffer
+		if err := errors.Join(TestJUnit(&junit, r, "teams/ä b"), TestSARIF(&sarif, example, r, "teams/ä b", "v1.2.3")); err != nil {
 			t.Fatal(err)
 		}
-		o.junit(t, b.Bytes())
+		o.junit(t, junit.Bytes())
+		o.validSARIF(t, sarif.Bytes())
 	}
 	o.validJUnit(t)
 }

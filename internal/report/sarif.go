@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/policypin/policypin/diag"
+	"github.com/policypin/policypin/internal/policytest"
 )
 
 // SARIF 2.1.0 (OASIS standard of 27 March 2020), as far as code scanning reads
@@ -95,6 +96,21 @@ const maxSARIFResults = 25_000
 // Without a file's text, which fsys needn't have, its problems have no
 // fingerprints.
 func SARIF(w io.Writer, fsys fs.FS, list diag.List, dir, version string) error {
+	category := ""
+	if dir = path.Clean(dir); dir != "." {
+		category = path.Join("policypin", dir)
+	}
+	return writeSARIF(w, fsys, list, dir, category, version)
+}
+
+// TestSARIF is the same of the cases that failed or were skipped. They are a
+// category of their own, so that they don't take the place of validate's.
+func TestSARIF(w io.Writer, fsys fs.FS, r policytest.Report, dir, version string) error {
+	dir = path.Clean(dir)
+	return writeSARIF(w, fsys, TestProblems(r), dir, path.Join("policypin-test", dir), version)
+}
+
+func writeSARIF(w io.Writer, fsys fs.FS, list diag.List, dir, category, version string) error {
 	run := sarifRun{
 		Tool: sarifTool{sarifDriver{
 			Name: "policypin", Version: Clean(version), InformationURI: "https://github.com/policypin/policypin",
@@ -102,9 +118,10 @@ func SARIF(w io.Writer, fsys fs.FS, list diag.List, dir, version string) error {
 		}},
 		ColumnKind: "utf16CodeUnits", Results: []sarifResult{},
 	}
-	if dir = path.Clean(dir); dir != "." {
-		// Up to the last slash it is a category: that of a project in a folder.
-		run.Automation = &sarifAutomation{"policypin/" + Clean(dir) + "/"}
+	if category != "" {
+		// Up to the last slash it is a category, which keeps apart what stands beside
+		// each other.
+		run.Automation = &sarifAutomation{Clean(category) + "/"}
 	}
 	if more := len(list) - maxSARIFResults; more > 0 {
 		list = slices.Clone(list)

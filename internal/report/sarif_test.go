@@ -84,7 +84,7 @@ func validSARIF(t *testing.T, schema *jsonschema.Schema, list diag.List, dir str
 	return log
 }
 
-func TestSARIF(t *testing.T) {
+func TestProblemsAsSARIF(t *testing.T) {
 	schema := sarifSchema(t)
 	log := validSARIF(t, schema, problems, "teams/a")
 	var b strings.Builder
