@@ -1,7 +1,6 @@
 package publish
 
 import (
-	"cmp"
 	"context"
 	"encoding/base32"
 	"fmt"
@@ -229,7 +228,11 @@ func (h *history) gateNotes(p *Plan) (notes []string) {
 			why := ""
 			for _, a := range h.opts.Approvals {
 				if a.Gate == g.Gate {
-					why += fmt.Sprintf("; approved by %s: %s", cmp.Or(a.By, "somebody"), a.Reason)
+					by := ""
+					if a.By != "" {
+						by = " by " + a.By
+					}
+					why += fmt.Sprintf("; approved%s: %s", by, a.Reason)
 				}
 			}
 			notes = append(notes, fmt.Sprintf("gate %s of policy set %s: %s%s", g.Gate, g.Set, g.Reason, why))
