@@ -154,7 +154,7 @@ func TestActionImpact(t *testing.T) {
 		{"narrowed, and all is known", map[string]string{"policies/admin.cedar": "forbid (principal, action, resource);\n"},
 			"false", "`admins`: 1 changed → v1 on merge · narrows access ("},
 		{"nothing found, and not all is known", map[string]string{"policy-sets/agents.yaml": manifest("agents", "shared", "agent", "default-user-grants@4")},
-			"unknown", "`agents`: 1 changed → v1 on merge · no change of decisions found ("},
+			"unknown", "`agents`: 1 changed → v1 on merge · decisions not compared\n"},
 		{"another description", map[string]string{"policy-sets/readers.yaml": manifest("readers", "shared", "reader") + "    description: Readers read.\n"},
 			"false", "\n### 1 policy set changes · changes no decision\n"},
 		{"no target", withoutTarget, "true", "\n### 3 policy sets change · widens access ("},
