@@ -280,7 +280,7 @@ func (r *run) createSetVersion(ctx context.Context, w *setWork) error {
 			return nil, err
 		})
 	if err != nil {
-		return r.archivedMeanwhile(ctx, w, err)
+		return r.archivedSet(ctx, w, err)
 	}
 	if repeated {
 		r.retried[w.name()] = true
@@ -289,9 +289,10 @@ func (r *run) createSetVersion(ctx context.Context, w *setWork) error {
 	return nil
 }
 
-// archivedMeanwhile looks at why a set takes no version: it may have been archived
-// since the plan was made.
-func (r *run) archivedMeanwhile(ctx context.Context, w *setWork, err error) error {
+// archivedSet looks at why a set takes no version. That a set which a pin knows
+// was archived shows only here: reading every set before would be a request more
+// for each.
+func (r *run) archivedSet(ctx context.Context, w *setWork, err error) error {
 	var said *keycard.Error
 	if !errors.As(err, &said) || said.Status < 400 || said.Status >= 500 {
 		return err
@@ -301,18 +302,11 @@ func (r *run) archivedMeanwhile(ctx context.Context, w *setWork, err error) erro
 	if !gone && (readErr != nil || set.ArchivedAt == nil) {
 		return err
 	}
-	refusal := archivedSet(w.name(), w.state.id, r.target.Name)
-	refusal.Message += ": " + err.Error()
-	return Refusals{refusal}
-}
-
-// archivedSet refuses a set that can't get versions any more.
-func archivedSet(name, id, target string) *Refusal {
-	return &Refusal{
-		Code: Archived, Set: name,
-		Message: fmt.Sprintf("policy set %s (%s) was archived in the zone", name, id),
-		Hint:    fmt.Sprintf("a new set needs another name, or other pins for target %s in the project file", target),
-	}
+	return Refusals{{
+		Code: Archived, Set: w.name(),
+		Message: fmt.Sprintf("policy set %s (%s) was archived in the zone: %v", w.name(), w.state.id, err),
+		Hint:    fmt.Sprintf("a new set needs another name, or other pins for target %s in the project file", r.target.Name),
+	}}
 }
 
 // newerVersions lists the versions above what was known when the plan was made,

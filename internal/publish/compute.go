@@ -233,10 +233,6 @@ func (c *computer) usable(w *setWork) bool {
 			name, s.pin.Name, s.pin.Record.PolicySetID, s.pin.Record.VersionID, c.h.target.ZoneID, why)
 		return false
 	}
-	if st.archived {
-		c.plan.Refusals = append(c.plan.Refusals, archivedSet(name, st.id, c.h.target.Name))
-		return false
-	}
 	if st.pinned != nil && st.pinned.Version != s.pin.Record.Version {
 		c.refuse(PinName, name, "", "the record was not written by policypin for this version; delete the damaged tag",
 			"policy set %s: pin %s records version v%d, but %s is v%d in the zone",

@@ -40,7 +40,6 @@ type setState struct {
 	id       string                            // "" if the set doesn't exist
 	foreign  bool                              // found by name; no pin of this target knows it
 	gone     bool                              // the last pin's set or version isn't in the zone
-	archived bool                              // the set is archived; not known of one that has nothing to do
 	live     *keycard.PolicySet                // nil for a set that a pin knows
 	pinned   *keycard.PolicySetVersion         // the last pin's version, or nil
 	newer    []*keycard.PolicySetVersion       // above the last pin's number, newest first
@@ -197,25 +196,9 @@ func (zr *zoneReader) readSet(ctx context.Context, s *setHistory) error {
 		return err
 	}
 	if len(st.newer) > 0 {
-		if st.newest, err = zr.SetVersion(ctx, st.id, st.newer[0].ID); err != nil {
-			return err
-		}
+		st.newest, err = zr.SetVersion(ctx, st.id, st.newer[0].ID)
 	}
-	if s.same && st.pinned.ArchivedAt == nil || zr.z.active != nil && zr.z.active.ID == st.id {
-		return nil // it gets no version, or can't be archived while it decides
-	}
-	// No list of versions tells that their set was archived, and its policies would
-	// be created before the set takes no version.
-	set, err := zr.PolicySet(ctx, st.id)
-	if errors.Is(err, keycard.ErrNotFound) {
-		st.gone = true
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	st.archived = set.ArchivedAt != nil
-	return nil
+	return err
 }
 
 // targetTypes are what a list of sets must be asked for to show the declared
