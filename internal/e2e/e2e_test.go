@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -43,6 +44,34 @@ func TestMain(m *testing.M) {
 	}
 	os.RemoveAll(dir)
 	os.Exit(code)
+}
+
+// TestToolIsBuiltFromTheseSources looks at what the tool is built from. go test
+// takes a result from its cache while nothing that tests looked at has changed,
+// and doesn't see what a build inside a test reads.
+func TestToolIsBuiltFromTheseSources(t *testing.T) {
+	n := 0
+	for _, root := range []string{"cmd", "diag", "gitstore", "internal", "manifest", "schema"} {
+		err := filepath.WalkDir(filepath.Join("../..", root), func(name string, d fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case d.IsDir() && d.Name() == "node_modules":
+				return fs.SkipDir
+			case d.IsDir() || strings.HasSuffix(name, "_test.go"):
+				return nil
+			}
+			n++
+			_, err = os.Stat(name)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n < 200 {
+		t.Errorf("found %d files", n)
+	}
 }
 
 const (
