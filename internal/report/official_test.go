@@ -49,21 +49,7 @@ func newOfficial(t *testing.T) *official {
 			t.Skip("NOT VALIDATED against the published schemas: run npm ci in internal/report/testdata/official")
 		}
 	}
-	file, err := os.Open(officialSARIF)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	doc, err := jsonschema.UnmarshalJSON(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	if err := c.AddResource("sarif.json", doc); err != nil {
-		t.Fatal(err)
-	}
-	return &official{sarif: c.MustCompile("sarif.json"), xmllint: xmllint, dir: t.TempDir()}
+	return &official{sarif: compileSchema(t, officialSARIF), xmllint: xmllint, dir: t.TempDir()}
 }
 
 func (o *official) validSARIF(t *testing.T, text []byte) {
