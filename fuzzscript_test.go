@@ -89,11 +89,12 @@ func TestFuzzScriptRepeatsOnlyGosOwnRace(t *testing.T) {
 func TestFuzzScriptFailsOnWhatGoFinds(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
+	// Indented, so that .ci/run doesn't take them for targets of this package.
 	source := `package thing
 
 import "testing"
 
-func FuzzBroken(f *testing.F) {
+ func FuzzBroken(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) > 2 {
 			t.Error("context deadline exceeded")
@@ -101,7 +102,7 @@ func FuzzBroken(f *testing.F) {
 	})
 }
 
-func FuzzFine(f *testing.F) { f.Fuzz(func(*testing.T, string) {}) }
+ func FuzzFine(f *testing.F) { f.Fuzz(func(*testing.T, string) {}) }
 `
 	for name, content := range map[string]string{"go.mod": "module example.com/thing\n\ngo 1.24\n", "thing_test.go": source} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
