@@ -81,9 +81,10 @@ func (r *Runner) NewClient(token, agent string) (*Client, error) {
 	c.http = &http.Client{
 		Timeout: requestTimeout,
 		// A repository that was renamed answers with a redirect to the same host.
-		// Any other place gets no request at all.
+		// Any other place gets no request at all. Nor is a write followed that net/http
+		// would repeat as a GET (301, 302 and 303): its success would be no write.
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
-			if len(via) >= 5 || !sameOrigin(req.URL, api) {
+			if len(via) >= 5 || !sameOrigin(req.URL, api) || req.Method != via[0].Method {
 				return http.ErrUseLastResponse
 			}
 			return nil
@@ -195,6 +196,9 @@ func (c *Client) once(ctx context.Context, method, address string, body []byte, 
 		if len(text) > maxAnswer {
 			return nil, 0, fmt.Errorf("GitHub's answer has over %d bytes", maxAnswer)
 		}
+		if !json.Valid(text) { // such as the page of a proxy that asks for a login
+			return nil, -1, fmt.Errorf("reading GitHub's answer: %d with %d bytes that are no JSON, as a proxy may give", res.StatusCode, len(text))
+		}
 		if err := json.Unmarshal(text, out); err != nil {
 			return nil, -1, fmt.Errorf("reading GitHub's answer: %w", err)
 		}
@@ -258,8 +262,8 @@ func limited(res *http.Response, message string) bool {
 func (c *Client) retry(res *http.Response, failed *APIError) time.Duration {
 	switch {
 	case errors.Is(failed, ErrRateLimited):
-		if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && seconds >= 0 {
-			return time.Duration(max(seconds, 1)) * time.Second
+		if after, ok := retryAfter(res.Header.Get("Retry-After"), c.now()); ok {
+			return max(after, time.Second)
 		}
 		if reset, err := strconv.ParseInt(res.Header.Get("X-RateLimit-Reset"), 10, 64); err == nil && res.Header.Get("X-RateLimit-Remaining") == "0" {
 			return max(time.Unix(reset, 0).Sub(c.now()), time.Second)
@@ -269,6 +273,19 @@ func (c *Client) retry(res *http.Response, failed *APIError) time.Duration {
 		return -1
 	}
 	return 0
+}
+
+// retryAfter reads the header of that name: seconds, as GitHub sends it, or
+// a date, as something in between may (RFC 9110, 10.2.3).
+func retryAfter(value string, now time.Time) (time.Duration, bool) {
+	const most = 1 << 30 // seconds, so that no number overflows
+	if seconds, err := strconv.Atoi(value); err == nil && seconds >= 0 {
+		return time.Duration(min(seconds, most)) * time.Second, true
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return at.Sub(now), true
+	}
+	return 0, false
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -28,6 +29,9 @@ type reply struct {
 	body   any
 }
 
+// A page is a body that is no JSON.
+type page string
+
 // play serves replies and returns a client for them, whose pauses only count.
 func play(t *testing.T, replies ...reply) (*script, *Client) {
 	t.Helper()
@@ -48,6 +52,10 @@ func play(t *testing.T, replies ...reply) (*script, *Client) {
 			w.Header().Set(k, strings.ReplaceAll(v, "SELF", s.URL))
 		}
 		w.WriteHeader(next.status)
+		if text, ok := next.body.(page); ok {
+			io.WriteString(w, string(text))
+			return
+		}
 		json.NewEncoder(w).Encode(next.body)
 	}))
 	t.Cleanup(s.Close)
@@ -175,6 +183,21 @@ func TestComment(t *testing.T) {
 			want: Posted{Created, "https://example.com/1"}, asked: []string{list, post, post}, slept: []time.Duration{time.Minute},
 		},
 		{
+			name:    "a secondary limit until a date",
+			replies: []reply{{200, nil, []any{}}, {403, map[string]string{"Retry-After": "Thu, 01 Jan 1970 00:16:50 GMT"}, nil}, {201, nil, someone(1, "", "")}}, create: true,
+			want: Posted{Created, "https://example.com/1"}, asked: []string{list, post, post}, slept: []time.Duration{10 * time.Second},
+		},
+		{
+			name:    "a secondary limit until a date in the past",
+			replies: []reply{{200, nil, []any{}}, {403, map[string]string{"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, nil}, {201, nil, someone(1, "", "")}}, create: true,
+			want: Posted{Created, "https://example.com/1"}, asked: []string{list, post, post}, slept: []time.Duration{time.Second},
+		},
+		{
+			name:    "a pause of ages",
+			replies: []reply{{429, map[string]string{"Retry-After": "9223372036854775807"}, nil}},
+			asked:   []string{list}, fails: "a pause of", kind: ErrRateLimited,
+		},
+		{
 			name:    "the primary limit until a time",
 			replies: []reply{{403, map[string]string{"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1030"}, nil}, {200, nil, []any{}}},
 			want:    Posted{Did: Absent}, asked: []string{list, list}, slept: []time.Duration{30 * time.Second},
@@ -200,14 +223,36 @@ func TestComment(t *testing.T) {
 			want:    Posted{Did: Absent}, asked: []string{list, "GET /api/v3/repositories/1/issues/7/comments?per_page=100"},
 		},
 		{
+			name: "a renamed repository, and a write that net/http would make a read",
+			replies: []reply{
+				{200, nil, []any{someone(2, "app[bot]", marker+"\nold")}}, viewer("app[bot]"),
+				{301, map[string]string{"Location": "SELF/api/v3/repositories/1/issues/comments/2"}, nil},
+			},
+			asked: []string{list, ask, "PATCH /api/v3/repos/acme/policies/issues/comments/2"}, fails: "301",
+		},
+		{
+			name: "a renamed repository, and a write that stays one",
+			replies: []reply{
+				{200, nil, []any{someone(2, "app[bot]", marker+"\nold")}}, viewer("app[bot]"),
+				{307, map[string]string{"Location": "SELF/api/v3/repositories/1/issues/comments/2"}, nil}, {200, nil, someone(2, "", "")},
+			},
+			want:  Posted{Updated, "https://example.com/2"},
+			asked: []string{list, ask, "PATCH /api/v3/repos/acme/policies/issues/comments/2", "PATCH /api/v3/repositories/1/issues/comments/2"},
+		},
+		{
 			name:    "a redirect elsewhere",
 			replies: []reply{{301, map[string]string{"Location": "https://evil.example/"}, nil}},
 			asked:   []string{list}, fails: "301",
 		},
 		{
-			name:    "no JSON",
+			name:    "other JSON",
 			replies: []reply{{200, nil, "x"}, {200, nil, "x"}, {200, nil, "x"}, {200, nil, "x"}},
 			asked:   []string{list, list, list, list}, slept: []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}, fails: "reading GitHub's answer",
+		},
+		{
+			name:    "no JSON",
+			replies: []reply{{200, nil, page("<html>")}, {200, nil, page("<html>")}, {200, nil, page("<html>")}, {200, nil, page("<html>")}},
+			asked:   []string{list, list, list, list}, slept: []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}, fails: "200 with 6 bytes that are no JSON",
 		},
 	}
 	for _, tt := range tests {
