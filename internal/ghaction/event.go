@@ -12,10 +12,12 @@ import (
 // Names of events that have a meaning here.
 const (
 	PullRequestEvent = "pull_request"
-	MergeGroupEvent  = "merge_group"
-	PushEvent        = "push"
-	ScheduleEvent    = "schedule"
-	DispatchEvent    = "workflow_dispatch"
+	// TargetEvent is about a pull request, and runs on what it would be merged into.
+	TargetEvent     = "pull_request_target"
+	MergeGroupEvent = "merge_group"
+	PushEvent       = "push"
+	ScheduleEvent   = "schedule"
+	DispatchEvent   = "workflow_dispatch"
 )
 
 // An Event is what started the workflow, as far as it matters here. Every text
@@ -37,6 +39,7 @@ type PullRequest struct {
 	BaseSHA string // may be older than the base that was merged
 	HeadSHA string
 	Fork    bool // from another repository, or from one that is gone
+	Closed  bool // merged or not; it can still be edited, and get labels
 }
 
 // A Push is a change of one ref.
@@ -55,15 +58,17 @@ type MergeGroup struct {
 // maxEvent is GitHub's own limit for an event.
 const maxEvent = 25 << 20
 
-// ReadEvent reads the event of the job. A missing payload is not an error: there
-// is none outside a runner, and then all that is known is the name.
+// ReadEvent reads the event of the job. Without a payload all that is known is
+// the name. That is not an error for an event whose payload isn't used: there is
+// none outside a runner. A pull request that nothing is known of must not be
+// green, though, for having been checked less than others.
 func (r *Runner) ReadEvent() (Event, error) {
 	e := Event{Name: r.EventName}
-	if r.EventPath == "" {
-		return e, nil
-	}
 	f, err := os.Open(r.EventPath)
 	if errors.Is(err, os.ErrNotExist) {
+		if needsPayload(r.EventName) {
+			return e, fmt.Errorf("the event %s has no payload: GITHUB_EVENT_PATH is %q, and there is no such file", r.EventName, r.EventPath)
+		}
 		return e, nil
 	}
 	if err != nil {
@@ -94,7 +99,8 @@ type payload struct {
 	Forced      bool       `json:"forced"`
 	Repository  repository `json:"repository"`
 	PullRequest *struct {
-		Number int `json:"number"`
+		Number int    `json:"number"`
+		State  string `json:"state"`
 		Base   side
 		Head   side
 	} `json:"pull_request"`
@@ -111,14 +117,20 @@ type side struct {
 	Repo *repository `json:"repo"` // null when a fork was deleted
 }
 
+// needsPayload tells whether more than the name of an event is used.
+func needsPayload(event string) bool {
+	return event == PullRequestEvent || event == PushEvent || event == MergeGroupEvent
+}
+
 // ParseEvent reads the payload of an event. What the event should have and
 // doesn't is an error.
 func ParseEvent(name string, data []byte) (Event, error) {
 	e := Event{Name: name}
 	var p payload
 	if err := json.Unmarshal(data, &p); err != nil {
-		switch name {
-		case PullRequestEvent, PushEvent, MergeGroupEvent:
+		if wrong := (*json.UnmarshalTypeError)(nil); needsPayload(name) && errors.As(err, &wrong) {
+			return e, fmt.Errorf("the event %s has %s where something else belongs: %q", name, wrong.Value, wrong.Field)
+		} else if needsPayload(name) {
 			return e, fmt.Errorf("the event %s: %w", name, err)
 		}
 		return e, nil // other events give other things these names, and nothing of them is needed
@@ -133,7 +145,7 @@ func ParseEvent(name string, data []byte) (Event, error) {
 		}
 		e.PullRequest = &PullRequest{
 			Number: pr.Number, Action: p.Action, Base: pr.Base.Ref, BaseSHA: commitOrNone(pr.Base.SHA), HeadSHA: pr.Head.SHA,
-			Fork: !sameRepository(pr.Head.Repo, pr.Base.Repo),
+			Fork: !sameRepository(pr.Head.Repo, pr.Base.Repo), Closed: p.Action == "closed" || pr.State == "closed",
 		}
 	case PushEvent:
 		if p.Ref == "" {

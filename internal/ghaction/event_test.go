@@ -49,7 +49,7 @@ func TestEventsAndTheirCommits(t *testing.T) {
 		{"pull_request_draft", "pull_request", Event{PullRequest: with(func(p *PullRequest) { p.Action = "synchronize" })}, merge, []string{base, head}, onMerge},
 		{"pull_request_fork", "pull_request", Event{PullRequest: with(func(p *PullRequest) { p.Fork = true })}, merge, []string{base, head}, onMerge},
 		{"pull_request_fork_deleted", "pull_request", Event{PullRequest: with(func(p *PullRequest) { p.Fork = true })}, merge, []string{base, head}, onMerge},
-		{"pull_request_closed", "pull_request", Event{PullRequest: with(func(p *PullRequest) { p.Action = "closed" })}, merge, []string{base, head}, onMerge},
+		{"pull_request_closed", "pull_request", Event{PullRequest: with(func(p *PullRequest) { p.Action, p.Closed = "closed", true })}, merge, []string{base, head}, onMerge},
 		{"push", "push", Event{Push: &Push{Ref: "refs/heads/main", Before: base, After: head}}, head, []string{base}, Range{Base: base, Head: head}},
 		{"push_new_branch", "push", Event{Push: &Push{Ref: "refs/heads/main", After: head}}, head, nil, Range{Head: head}},
 		{"push_forced", "push", Event{Push: &Push{Ref: "refs/heads/main", Before: gone, After: head, Forced: true}}, head, nil, Range{Base: gone, Head: head}},
@@ -82,10 +82,38 @@ func TestBadPayloads(t *testing.T) {
 		{"pull_request", `{"pull_request": {"number": 7, "head": {"sha": "main"}}}`, "has no pull_request"},
 		{"pull_request", `{"pull_request": {"number": -1, "head": {"sha": "` + head + `"}}}`, "has no pull_request"},
 		{"merge_group", `{"merge_group": {"base_sha": "--upload-pack=x"}}`, "has no merge_group"},
-		{"merge_group", `{"merge_group": {"head_sha": "` + head + `", "base_ref": 1}}`, "cannot unmarshal"},
+		{"merge_group", `{"merge_group": {"head_sha": "` + head + `", "base_ref": 1}}`, `number where something else belongs: "merge_group.base_ref"`},
+		{"pull_request", `[]`, "array where something else belongs"},
+		{"pull_request", ``, "unexpected end"},
 	} {
 		if _, err := ParseEvent(tt.event, []byte(tt.payload)); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s %s: got %v, want %q", tt.event, tt.payload, err, tt.want)
+		}
+	}
+}
+
+// A pull request can get labels after it was merged.
+func TestLabelOnAClosedPullRequest(t *testing.T) {
+	e, err := ParseEvent("pull_request", []byte(`{"action": "labeled", "pull_request": {"number": 7, "state": "closed", "head": {"sha": "`+head+`"}}}`))
+	if err != nil || e.PullRequest == nil || !e.PullRequest.Closed {
+		t.Errorf("got %+v, %v", e.PullRequest, err)
+	}
+}
+
+// An event that is used must not be green because nothing is known of it.
+func TestMissingPayloads(t *testing.T) {
+	for _, file := range []string{"", filepath.Join(t.TempDir(), "event.json")} {
+		for _, name := range []string{PullRequestEvent, PushEvent, MergeGroupEvent} {
+			r := &Runner{EventName: name, EventPath: file}
+			if _, err := r.ReadEvent(); err == nil || !strings.Contains(err.Error(), name+" has no payload") {
+				t.Errorf("%s, file %q: got %v", name, file, err)
+			}
+		}
+		for _, name := range []string{"", ScheduleEvent, "issue_comment"} {
+			r := &Runner{EventName: name, EventPath: file}
+			if e, err := r.ReadEvent(); err != nil || e.Name != name {
+				t.Errorf("%s, file %q: got %+v, %v", name, file, e, err)
+			}
 		}
 	}
 }

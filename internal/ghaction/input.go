@@ -64,8 +64,11 @@ func (in Inputs) Lines(name string) []string {
 // blanks. "none" alone is the empty list.
 func (in Inputs) Words(name string, allowed ...string) ([]string, error) {
 	words := strings.FieldsFunc(in.Text(name), func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' || r == '\r' })
-	if len(words) == 1 && words[0] == "none" {
+	switch {
+	case len(words) == 1 && words[0] == "none":
 		return nil, nil
+	case len(words) == 0: // nothing but commas
+		return nil, fmt.Errorf("input %s names nothing; none is the word for that", name)
 	}
 	for _, w := range words {
 		if !slices.Contains(allowed, w) {

@@ -30,6 +30,7 @@ type Pull struct {
 		Name string `json:"name"`
 	} `json:"labels"`
 	Base side `json:"base"`
+	Head side `json:"head"`
 }
 
 // Labelled tells whether it has the label. GitHub keeps the case of a name and
