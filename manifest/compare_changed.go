@@ -82,6 +82,7 @@ func (c *comparison) readSets() error {
 		set      *Set
 		problems diag.List
 		secrets  []string
+		data     []byte
 		skipped  bool
 	}
 	type job struct {
@@ -119,6 +120,7 @@ func (c *comparison) readSets() error {
 		case keep != nil && !keep(data):
 			j.out.skipped = true
 		default:
+			j.out.data = data
 			j.out.set, j.out.problems, j.out.secrets = parseSet(j.file, data)
 		}
 		return nil
@@ -131,8 +133,8 @@ func (c *comparison) readSets() error {
 			l := c.sides[side]
 			l.problems.Add(j.out.problems...)
 			l.secrets = append(l.secrets, j.out.secrets...)
-			if j.out.set != nil {
-				l.tree.Sets = append(l.tree.Sets, j.out.set)
+			if !j.out.skipped {
+				l.tree.addSet(j.file, j.out.set, j.out.data, j.out.problems)
 			}
 		}
 	}
@@ -195,7 +197,9 @@ func (c *comparison) readSources() error {
 		for i, file := range files {
 			l.tree.broken[file] = results[i].text[side]
 			l.tree.same[file] = results[i].same
-			l.problems.Add(results[i].problems[side]...)
+			if uses[side][file] != nil { // else what is wrong with it is the other side's affair
+				l.problems.Add(results[i].problems[side]...)
+			}
 		}
 	}
 	return nil

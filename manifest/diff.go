@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,13 +29,15 @@ const (
 	Changed = "changed" // also when only a description or a source's path did
 	Renamed = "renamed" // by was:, content equal or not
 	Layout  = "layout"  // only comments, layout, order, or line ends
+	Unread  = "unread"  // of sets: the manifest changed and can't be understood on one side, so nothing is known
 )
 
 // A SetDiff is what changed in one policy set.
 type SetDiff struct {
-	Name     string
+	Name     string // "" if Kind is Unread and neither side knows it
 	Was      string // old name, for a rename
 	Kind     string // one of the constants above
+	Unread   string // the manifest that couldn't be understood, if Kind is Unread
 	From, To Digest // zero when the set is absent on that side
 	Fields   []Change
 	Entries  []EntryDiff // in the order of the newer manifest, removed ones last
@@ -70,6 +73,7 @@ func Compare(a, b *Tree) Diff {
 		b = &Tree{}
 	}
 	d := Diff{Project: compareProjects(a.Project, b.Project)}
+	a, b, d.Sets = takeUnread(a, b)
 	was := renamedSets(a, b)
 	gone := map[string]bool{}
 	for _, s := range b.Sets {
@@ -91,7 +95,9 @@ func Compare(a, b *Tree) Diff {
 			d.Sets = append(d.Sets, sd)
 		}
 	}
-	slices.SortStableFunc(d.Sets, func(x, y SetDiff) int { return strings.Compare(x.Name, y.Name) })
+	slices.SortStableFunc(d.Sets, func(x, y SetDiff) int {
+		return cmp.Or(strings.Compare(x.Name, y.Name), strings.Compare(x.Unread, y.Unread))
+	})
 	return d
 }
 

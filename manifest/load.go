@@ -155,6 +155,7 @@ func (l *loader) readSets(files []string, keep func(text []byte) bool) error {
 		set      *Set
 		problems diag.List
 		secrets  []string
+		data     []byte
 		skipped  bool
 	}
 	results := make([]result, len(files))
@@ -168,18 +169,20 @@ func (l *loader) readSets(files []string, keep func(text []byte) bool) error {
 			r.skipped = true
 			return
 		}
+		r.data = data
 		r.set, r.problems, r.secrets = parseSet(files[i], data)
 	})
 	if err != nil {
 		return err
 	}
-	for _, r := range results {
+	for i, r := range results {
 		l.problems.Add(r.problems...)
 		l.secrets = append(l.secrets, r.secrets...)
-		if r.set != nil {
-			l.tree.Sets = append(l.tree.Sets, r.set)
-		} else {
+		if r.set == nil {
 			l.unreadSets = true
+		}
+		if !r.skipped {
+			l.tree.addSet(files[i], r.set, r.data, r.problems)
 		}
 	}
 	slices.SortStableFunc(l.tree.Sets, func(a, b *Set) int { return strings.Compare(a.Name, b.Name) })

@@ -77,6 +77,7 @@ type Tree struct {
 	Schemas map[string]*cedar.Schema // by version; only committed ones that parsed
 	Tests   []*TestFile              // sorted by file; only those that could be read as one
 
+	unread map[string][]byte // texts of manifests that aren't in Sets whole, by path, for Compare
 	broken map[string]string // texts of sources that didn't parse, for Compare
 	same   map[string]bool   // for CompareChanged, where none is parsed: whether a path's content is the same on both sides
 }

@@ -49,7 +49,8 @@ and says "layout only" where the parsed content is equal. A and B are each
   zone:TARGET     the version that is active in the target's zone
 
 Without A it is HEAD, without B the work tree (with --staged, the index).
-Layout alone is no change for --exit-code.`,
+Layout alone is no change for --exit-code. A set whose manifest changed and can't
+be understood on one side is marked with ?: that is a change, and no more is known.`,
 			examples: []string{
 				"policypin diff",
 				"policypin diff --exit-code origin/main HEAD",
@@ -310,7 +311,14 @@ func (w *world) load(s *side) error {
 // changed in the others.
 func (w *world) noteErrors(s *side, problems diag.List) {
 	if n := problems.Errors(); n > 0 {
-		w.say("note: %s has errors (%d); policypin validate shows them", report.Clean(s.label), n)
+		show := "policypin validate"
+		switch s.place() {
+		case inCommit:
+			show += " --rev " + s.commit.String()[:12]
+		case inIndex:
+			show += " --staged"
+		}
+		w.say("note: %s has errors (%d); %s shows them", report.Clean(s.label), n, show)
 	}
 }
 

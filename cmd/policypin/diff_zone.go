@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -136,6 +137,9 @@ func compareLive(a, b *side) (manifest.Diff, error) {
 	if err != nil {
 		return manifest.Diff{}, err
 	}
+	if unread := cmp.Or(from.unread, to.unread); unread != "" {
+		return manifest.Diff{Sets: []manifest.SetDiff{{Name: name, Kind: manifest.Unread, Unread: unread}}}, nil
+	}
 	d := manifest.SetDiff{Name: name, From: from.digest, To: to.digest}
 	if from.schema != to.schema {
 		d.Fields = append(d.Fields, manifest.Change{Field: "schema_version", From: from.schema, To: to.schema})
@@ -172,6 +176,7 @@ func compareLive(a, b *side) (manifest.Diff, error) {
 // contents is one side of a comparison by policy name.
 type contents struct {
 	exists bool
+	unread string // the manifest that may hold the set and can't be understood, or ""
 	schema string
 	digest manifest.Digest
 	order  []string
@@ -206,8 +211,9 @@ func (s *side) entries(set string) (contents, error) {
 	if s.tree == nil {
 		return c, nil
 	}
+	c.unread = s.tree.Unread(set)
 	m, ok := s.tree.Set(set)
-	if !ok {
+	if !ok || c.unread != "" {
 		return c, nil
 	}
 	c.exists, c.schema = true, m.SchemaVersion

@@ -253,7 +253,7 @@ func (t *tracer) sameEntry(a, b fs.FS, changed []string, e manifest.Entry) (bool
 		if s.Name != t.set.Name {
 			continue
 		}
-		if s.Kind == manifest.Added {
+		if s.Kind == manifest.Added || s.Kind == manifest.Unread {
 			return false, nil
 		}
 		for _, one := range s.Entries {

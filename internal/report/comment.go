@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"slices"
@@ -154,7 +155,7 @@ func (c Comment) sets() []setChange {
 	if c.Diff != nil {
 		for i := range c.Diff.Sets {
 			d := &c.Diff.Sets[i]
-			s := at(d.Name)
+			s := at(cmp.Or(d.Name, d.Unread)) // of a manifest that can't be understood, the path may be all that is known
 			s.diff, s.was = d, d.Was
 			for _, e := range d.Entries {
 				s.tally.add(e.Kind)

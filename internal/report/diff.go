@@ -43,6 +43,7 @@ var marks = map[string]string{
 	manifest.Changed: "~",
 	manifest.Renamed: ">",
 	manifest.Layout:  "=",
+	manifest.Unread:  "?",
 }
 
 func (s Style) mark(kind string) string {
@@ -52,7 +53,7 @@ func (s Style) mark(kind string) string {
 		return s.paint(sgrGreen, m)
 	case manifest.Removed:
 		return s.paint(sgrRed, m)
-	case manifest.Changed, manifest.Renamed:
+	case manifest.Changed, manifest.Renamed, manifest.Unread:
 		return s.paint(sgrYellow, m)
 	}
 	return m
@@ -144,6 +145,10 @@ func (s Side) String() string {
 }
 
 func (p *printer) set(s manifest.SetDiff) {
+	if s.Kind == manifest.Unread {
+		p.unread(s)
+		return
+	}
 	head := p.style.mark(s.Kind) + " policy set " + p.style.paint(sgrBold, Clean(s.Name))
 	if s.Was != "" {
 		head += " (was " + Clean(s.Was) + ")"
@@ -159,6 +164,15 @@ func (p *printer) set(s manifest.SetDiff) {
 	for _, e := range s.Entries {
 		p.entry(e)
 	}
+}
+
+// unread says of a set that nothing is known of what changed.
+func (p *printer) unread(s manifest.SetDiff) {
+	head := p.style.mark(s.Kind) + " "
+	if s.Name != "" {
+		head += "policy set " + p.style.paint(sgrBold, Clean(s.Name)) + ": "
+	}
+	p.line("%s%s can't be understood, so what changed isn't known", head, Clean(s.Unread))
 }
 
 func (p *printer) entry(e manifest.EntryDiff) {
@@ -228,6 +242,7 @@ type setDiffJSON struct {
 	Set     string          `json:"set"`
 	Was     string          `json:"was"`
 	Kind    string          `json:"kind"`
+	Unread  string          `json:"unread"`
 	Fields  []changeJSON    `json:"fields"`
 	Entries []entryDiffJSON `json:"entries"`
 }
@@ -251,7 +266,7 @@ func DiffJSON(w io.Writer, d Diff) error {
 	inOrder(len(d.Sets), func(i int) setDiffJSON {
 		s := d.Sets[i]
 		set := setDiffJSON{
-			Set: s.Name, Was: s.Was, Kind: s.Kind, Fields: changesJSON(s.Fields), Entries: []entryDiffJSON{},
+			Set: s.Name, Was: s.Was, Kind: s.Kind, Unread: s.Unread, Fields: changesJSON(s.Fields), Entries: []entryDiffJSON{},
 		}
 		for _, e := range s.Entries {
 			set.Entries = append(set.Entries, entryDiffJSON{

@@ -56,3 +56,28 @@ func TestDiffTextOfManySets(t *testing.T) {
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+// Of a manifest that can't be understood nothing is said but that.
+func TestDiffOfUnreadManifests(t *testing.T) {
+	d := Diff{From: Side{Name: "A"}, To: Side{Name: "B"}, Diff: manifest.Diff{Sets: []manifest.SetDiff{
+		{Kind: manifest.Unread, Unread: "sets/a\x1b.yaml"}, {Name: "b", Kind: manifest.Unread, Unread: "sets/b.yaml"},
+	}}}
+	want := `from A to B
+
+? sets/a\x1b.yaml can't be understood, so what changed isn't known
+
+? policy set b: sets/b.yaml can't be understood, so what changed isn't known
+`
+	var text, doc bytes.Buffer
+	if err := DiffText(&text, Style{}, d); err != nil || text.String() != want {
+		t.Errorf("got %v\n%s\nwant\n%s", err, text.String(), want)
+	}
+	if err := DiffJSON(&doc, d); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"changed": true`, `"set": ""`, `"kind": "unread"`, `"unread": "sets/b.yaml"`, `"entries": []`} {
+		if !strings.Contains(doc.String(), want) {
+			t.Errorf("no %s in\n%s", want, doc.String())
+		}
+	}
+}

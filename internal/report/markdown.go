@@ -136,6 +136,11 @@ func (m *markdown) sentence(s setChange) string {
 	switch {
 	case s.diff == nil && m.Diff != nil:
 		words = append(words, "no change here")
+	case s.diff != nil && s.diff.Kind == manifest.Unread:
+		if s.diff.Name == "" { // it is called by its manifest
+			return text + " can't be understood, so what changes isn't known"
+		}
+		words = append(words, "what changes isn't known, since "+m.id(s.diff.Unread)+" can't be understood")
 	case s.diff != nil && (s.diff.Kind == manifest.Added || s.diff.Kind == manifest.Removed):
 		words = append(words, s.diff.Kind+" with "+plural(len(s.diff.Entries), "entry", "entries"))
 	default:

@@ -81,7 +81,7 @@ func (g generator) text() string {
 }
 
 func (g generator) kind() string {
-	return []string{manifest.Added, manifest.Removed, manifest.Changed, manifest.Renamed, manifest.Layout}[g.IntN(5)]
+	return []string{manifest.Added, manifest.Removed, manifest.Changed, manifest.Renamed, manifest.Layout, manifest.Unread}[g.IntN(6)]
 }
 
 func (g generator) changes(most int) []manifest.Change {
@@ -115,7 +115,7 @@ func (g generator) comment(entries int) Comment {
 	if g.IntN(4) > 0 {
 		c.Diff = &manifest.Diff{Project: g.changes(1 + g.IntN(100))}
 		for i := 0; i < entries; {
-			s := manifest.SetDiff{Name: fmt.Sprint(g.text(), i), Was: g.text(), Kind: g.kind(), Fields: g.changes(4), To: manifest.Digest{1}}
+			s := manifest.SetDiff{Name: fmt.Sprint(g.text(), i), Was: g.text(), Kind: g.kind(), Unread: g.text(), Fields: g.changes(4), To: manifest.Digest{1}}
 			for range 1 + g.IntN(entries) {
 				i++
 				s.Entries = append(s.Entries, manifest.EntryDiff{
