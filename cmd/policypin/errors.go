@@ -53,6 +53,7 @@ func (r *refusal) Error() string { return r.msg }
 type hinted struct {
 	err  error
 	hint string
+	also string // follows the hint, or what explain says without one
 }
 
 func (h *hinted) Error() string { return h.err.Error() }
@@ -106,6 +107,7 @@ var advice = []struct {
 	{keycard.ErrForbidden, statusFailed, "the service account lacks a role for this, or the object is managed by Keycard"},
 	{keycard.ErrNotFound, statusFailed, "check the target's zone_id and KEYCARD_API_BASE_URL"},
 	{keycard.ErrAddress, statusFailed, "it is that of --api-url, else of KEYCARD_API_BASE_URL"},
+	{keycard.ErrTokenCommand, statusFailed, "KEYCARD_API_TOKEN_COMMAND is run by the shell, and has to print a token and nothing else"},
 	{keycard.ErrPrecondition, statusFailed, "somebody changed it at the same moment; run the same command again"},
 	{keycard.ErrConflict, statusFailed, ""},
 	{keycard.ErrAmbiguous, statusFailed, "run the same command again: it looks for what was created before it creates anything"},
@@ -174,7 +176,9 @@ func explain(err error) (status int, lines, hints []string) {
 		return statusUsage, []string{report.Clean(unknown.Error())}, nil
 	case errors.As(err, &problems):
 		for _, p := range problems {
-			lines = append(lines, report.Clean(p.String()))
+			if p.Severity == diag.Error || problems.Errors() == 0 { // warnings stop nothing
+				lines = append(lines, report.Clean(p.String()))
+			}
 		}
 		return statusProblems, lines, []string{"policypin validate shows all problems of the work tree, with --rev those of a commit"}
 	case errors.As(err, &refusals):
@@ -201,6 +205,9 @@ func explain(err error) (status int, lines, hints []string) {
 	}
 	if unreached := (*net.OpError)(nil); len(hints) == 0 && errors.As(err, &unreached) {
 		hints = []string{"check the network, and KEYCARD_API_BASE_URL if the address is the wrong one"}
+	}
+	if h != nil {
+		hints = append(hints, optional(h.also)...)
 	}
 	for line := range strings.Lines(err.Error()) {
 		lines = append(lines, report.Clean(strings.TrimRight(line, "\r\n")))

@@ -119,7 +119,7 @@ func verifyPins(ctx context.Context, w *world, opts verifyOptions, names []strin
 	if !opts.offline {
 		r, done, err := w.readZone(p, v.target, opts.apiURL)
 		if err != nil {
-			return doc, err
+			return doc, withoutZone(opts, err)
 		}
 		defer done()
 		v.chain.Zone = r
@@ -139,7 +139,7 @@ func verifyPins(ctx context.Context, w *world, opts verifyOptions, names []strin
 	}
 	results, err := v.chain.Pins(ctx, refs)
 	if err != nil {
-		return doc, err
+		return doc, withoutZone(opts, err)
 	}
 	for _, name := range odd {
 		results = append(results, verify.Odd(name))
@@ -148,6 +148,18 @@ func verifyPins(ctx context.Context, w *world, opts verifyOptions, names []strin
 		doc.Pins = append(doc.Pins, verifiedPin(r))
 	}
 	return doc, nil
+}
+
+// withoutZone adds to an error of the zone that much can be verified without it.
+func withoutZone(opts verifyOptions, err error) error {
+	if opts.offline || opts.active || errors.Is(err, gitstore.ErrUnreachable) || errors.Is(err, gitstore.ErrAccess) {
+		return err
+	}
+	h := &hinted{err: err, also: "policypin verify --offline says what a clone alone can prove"}
+	if own := (*hinted)(nil); errors.As(err, &own) {
+		h.hint = own.hint
+	}
+	return h
 }
 
 // pinTarget is the target that the command line names, or whose pins the named

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/policypin/policypin/gitstore"
@@ -31,7 +33,7 @@ func (w *world) readZone(p *project, t manifest.Target, apiURL string) (*keycard
 	r, err := keycard.NewReader(cfg, t.ZoneID)
 	if err != nil {
 		done()
-		return nil, nil, err
+		return nil, nil, badConfig(err)
 	}
 	return r, done, nil
 }
@@ -46,9 +48,17 @@ func (w *world) writeZone(p *project, t manifest.Target, apiURL string, wait tim
 	c, err := keycard.New(cfg, t.ZoneID)
 	if err != nil {
 		done()
-		return nil, nil, err
+		return nil, nil, badConfig(err)
 	}
 	return c, done, nil
+}
+
+// badConfig says where to look when credentials can't even be tried.
+func badConfig(err error) error {
+	if errors.Is(err, keycard.ErrAddress) {
+		return err
+	}
+	return &hinted{err: err, hint: "check KEYCARD_API_TOKEN, KEYCARD_API_CLIENT_ID and KEYCARD_API_CLIENT_SECRET; a line break at the end is often left by a file or a paste"}
 }
 
 // storeAccess is how the store of the local zone is opened.
@@ -89,6 +99,12 @@ func (w *world) zoneConfig(p *project, t manifest.Target, apiURL string, access 
 			hint: "set KEYCARD_API_CLIENT_ID and KEYCARD_API_CLIENT_SECRET, or KEYCARD_API_TOKEN, or KEYCARD_API_TOKEN_COMMAND",
 		}
 	}
+	if ways := set(w, "KEYCARD_API_CLIENT_ID", "KEYCARD_API_TOKEN", "KEYCARD_API_TOKEN_COMMAND"); len(ways) > 1 {
+		return cfg, nil, &hinted{
+			err:  fmt.Errorf("several credentials for target %s: %s are set", t.Name, strings.Join(ways, " and ")),
+			hint: "unset all but one of them",
+		}
+	}
 	if cfg.Token == "" && cfg.TokenCommand == "" && (cfg.ClientID == "" || cfg.ClientSecret == "") {
 		there, lacking := "KEYCARD_API_CLIENT_ID", "KEYCARD_API_CLIENT_SECRET"
 		if cfg.ClientID == "" {
@@ -100,6 +116,11 @@ func (w *world) zoneConfig(p *project, t manifest.Target, apiURL string, access 
 		}
 	}
 	return cfg, func() {}, nil
+}
+
+// set lists the variables that aren't empty.
+func set(w *world, names ...string) []string {
+	return slices.DeleteFunc(names, func(name string) bool { return w.getenv(name) == "" })
 }
 
 // quietWait is how long one waits for the store without saying so: as long as a

@@ -193,7 +193,7 @@ func (d *doctor) readPins(ctx context.Context) {
 	d.pins, d.sets = map[string]string{}, map[string]string{}
 	for _, p := range pins {
 		if p.Record.ZoneID != d.Target.ZoneID {
-			d.add("pins", Failure, "give the target another name for its pins: in the project file", "pin %s is of zone %s", p.Name, p.Record.ZoneID)
+			d.add("pins", Failure, "correct zone_id in the project file, or for a new zone give the target another name for its pins there (pins: NAME)", "pin %s is of zone %s", p.Name, p.Record.ZoneID)
 			return
 		}
 		d.pins[p.Record.VersionID] = p.Name

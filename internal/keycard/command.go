@@ -12,6 +12,10 @@ import (
 	"github.com/policypin/policypin/internal/redact"
 )
 
+// ErrTokenCommand is returned when the command that prints a token failed, or
+// printed something else.
+var ErrTokenCommand = errors.New("token command")
+
 // maxStderr bounds what is repeated of a failed command's complaints.
 const maxStderr = 2 << 10
 
@@ -57,7 +61,7 @@ func (t *tokenCommand) fetch(ctx context.Context) (string, time.Duration, error)
 // failed says what happened and what the command complained about. The command
 // line isn't repeated: it may hold a secret.
 func (t *tokenCommand) failed(what string, stderr *capped, printed []string) error {
-	text := "token command: " + what
+	text := what
 	if s := strings.TrimSpace(stderr.String()); s != "" {
 		s = t.c.secrets.redact(s)
 		var also redact.Secrets
@@ -68,7 +72,7 @@ func (t *tokenCommand) failed(what string, stderr *capped, printed []string) err
 		}
 		text += ": " + visible(strings.Join(strings.Fields(s), " "))
 	}
-	return errors.New(text)
+	return fmt.Errorf("%w: %s", ErrTokenCommand, text)
 }
 
 // capped keeps the first max bytes that are written to it.
