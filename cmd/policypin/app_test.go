@@ -127,6 +127,7 @@ func TestStrayArgumentsAreRefused(t *testing.T) {
 		{[]string{"vallidate"}, `unknown command "vallidate"`},
 		{[]string{"versions", "lst"}, `unknown command "versions lst"`},
 		{[]string{"help", "nothing"}, `unknown command "nothing"`},
+		{[]string{"help", "versions", "lits"}, "unknown command \"versions lits\"\nhint: did you mean \"list\"?"},
 		{[]string{"validate", "main"}, `unexpected argument "main"`},
 		{[]string{"diff", "HEAD", "--exit-code"}, `flag --exit-code comes after the argument "HEAD"`},
 		{[]string{"diff", "a", "b", "c"}, `unexpected argument "c"`},

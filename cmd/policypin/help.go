@@ -204,7 +204,11 @@ func findCommand(commands []*cli.Command, names []string) (*cli.Command, error) 
 			}
 		}
 		if found == nil {
-			return nil, &usage{msg: fmt.Sprintf("unknown command %q", strings.Join(names, " ")), hint: "policypin --help lists the commands"}
+			hint := "policypin --help lists the commands"
+			if near := nearest(name, commandNames(commands)); near != "" {
+				hint = fmt.Sprintf("did you mean %q?", near)
+			}
+			return nil, &usage{msg: fmt.Sprintf("unknown command %q", strings.Join(names, " ")), hint: hint}
 		}
 		commands = found.Subcommands
 	}

@@ -127,7 +127,10 @@ func (w *world) readLog(ctx context.Context, origin gitstore.Origin, t manifest.
 	if set != "" {
 		all = slices.DeleteFunc(all, func(r gitstore.PinRef) bool { return r.Set != set })
 		if len(all) == 0 {
-			return nil, fmt.Errorf("no pins of policy set %q for target %s in %s", set, t.Name, origin.Name())
+			return nil, &hinted{
+				err:  fmt.Errorf("no pins of policy set %q for target %s in %s", set, t.Name, origin.Name()),
+				hint: "policypin log, without a name, lists the pins of all policy sets; --target names another target",
+			}
 		}
 	}
 	if limit > 0 {

@@ -81,8 +81,10 @@ func test(ctx context.Context, w *world, opts testOptions) error {
 	if err != nil {
 		return err
 	}
-	if _, ok := tree.Set(opts.set); !ok && opts.set != "" {
-		return &usage{msg: fmt.Sprintf("no policy set %q", opts.set)}
+	if opts.set != "" {
+		if _, err := chooseSet(tree, opts.set); err != nil {
+			return err
+		}
 	}
 	if opts.online {
 		if run.Stored, err = w.storedPolicies(ctx, p, tree, opts); err != nil {
@@ -95,7 +97,7 @@ func test(ctx context.Context, w *world, opts testOptions) error {
 	}
 	if len(result.Cases) == 0 && opts.filter+opts.set != "" {
 		// A slip in a filter must not pass for success.
-		return &usage{msg: "no test case matches"}
+		return noCase(opts)
 	}
 	if err := w.writeTests(p, fsys, opts, result); err != nil {
 		return err
@@ -149,4 +151,19 @@ func (w *world) storedPolicies(ctx context.Context, p *project, tree *manifest.T
 	}
 	defer done()
 	return readStored(ctx, r, tree.SetsFor(t.Name), opts.set)
+}
+
+// noCase says what nothing matched. The filter looks at names and files.
+func noCase(opts testOptions) error {
+	msg := "no test case"
+	if opts.set != "" {
+		msg += fmt.Sprintf(" of policy set %q", opts.set)
+	}
+	if opts.filter == "" {
+		return &usage{msg: msg}
+	}
+	return &usage{
+		msg:  fmt.Sprintf("%s has a name or a file that matches %q", msg, opts.filter),
+		hint: "policypin test --format json lists the cases; (?i) at the beginning of a filter ignores case",
+	}
 }

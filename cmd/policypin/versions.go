@@ -183,7 +183,10 @@ func findVersion(ctx context.Context, r *keycard.Reader, set *keycard.PolicySet,
 			return r.SetVersion(ctx, set.ID, v.ID)
 		}
 	}
-	return nil, fmt.Errorf("policy set %q has no version %d", set.Name, number)
+	return nil, &hinted{
+		err:  fmt.Errorf("policy set %q has no version %d", set.Name, number),
+		hint: commandLine(".", "versions", "list", set.Name) + " lists them",
+	}
 }
 
 // isActive combines what version and set say.
