@@ -66,7 +66,7 @@ func completeCommand(w *world) *cli.Command {
 			if len(words) == 0 {
 				words = []string{""}
 			}
-			for _, candidate := range complete(c.App, words) {
+			for _, candidate := range complete(w, c.App, words) {
 				if _, err := fmt.Fprintln(w.stdout, candidate); err != nil {
 					return err
 				}
@@ -76,13 +76,16 @@ func completeCommand(w *world) *cli.Command {
 	}
 }
 
-func complete(app *cli.App, words []string) []string {
-	commands, flags := app.Commands, app.Flags
+func complete(w *world, app *cli.App, words []string) []string {
+	commands, flags, arguments := app.Commands, app.Flags, ""
 	typed, before := words[len(words)-1], words[:len(words)-1]
 	var pending cli.Flag // the flag whose value comes next
 	for _, word := range before {
 		switch {
 		case pending != nil:
+			if pending.Names()[0] == "C" {
+				w.global.dir.value = word
+			}
 			pending = nil
 		case strings.HasPrefix(word, "-"):
 			if f := lookupFlag(flags, word); f != nil && takesValue(f) && !strings.Contains(word, "=") {
@@ -91,7 +94,10 @@ func complete(app *cli.App, words []string) []string {
 		default:
 			for _, cmd := range commands {
 				if cmd.Name == word {
-					commands, flags = cmd.Subcommands, cmd.Flags
+					commands, flags, arguments = cmd.Subcommands, cmd.Flags, cmd.ArgsUsage
+					if word == "help" {
+						commands = app.Commands // its arguments
+					}
 					break
 				}
 			}
@@ -105,7 +111,7 @@ func complete(app *cli.App, words []string) []string {
 	}
 	switch {
 	case pending != nil:
-		for _, value := range choices(pending) {
+		for _, value := range choices(w, pending) {
 			add(value, "")
 		}
 	case strings.HasPrefix(typed, "-"):
@@ -125,6 +131,11 @@ func complete(app *cli.App, words []string) []string {
 				add(cmd.Name, cmd.Usage)
 			}
 		}
+		if words := strings.Split(arguments, "|"); len(words) > 1 { // as in project|policy-set
+			for _, word := range words {
+				add(word, "")
+			}
+		}
 	}
 	return out
 }
@@ -142,11 +153,34 @@ func lookupFlag(flags []cli.Flag, word string) cli.Flag {
 }
 
 // choices are the values that a flag can have, if it has a closed list.
-func choices(f cli.Flag) []string {
+func choices(w *world, f cli.Flag) []string {
+	if f.Names()[0] == "target" {
+		return targetNames(w)
+	}
 	if g, ok := f.(*cli.GenericFlag); ok {
 		if c, ok := g.Value.(*choice); ok {
 			return c.allowed
 		}
 	}
 	return nil
+}
+
+// targetNames are the targets of the project, as far as there is one.
+func targetNames(w *world) []string {
+	p, err := w.findProject()
+	if err != nil {
+		return nil
+	}
+	defer p.close()
+	proj, err := p.projectFile()
+	if err != nil {
+		return nil
+	}
+	names := []string{localTarget}
+	for _, t := range proj.Targets {
+		if t.Name != localTarget {
+			names = append(names, t.Name)
+		}
+	}
+	return names
 }

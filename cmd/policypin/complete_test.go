@@ -21,6 +21,10 @@ func TestCompletion(t *testing.T) {
 		{"the values of a flag", []string{"diff", "--format", ""}, []string{"text", "json"}, []string{"HEAD"}},
 		{"the values of a flag that begin so", []string{"diff", "--color", "a"}, []string{"auto", "always"}, []string{"never"}},
 		{"a command after a global flag", []string{"-C", "validate", "di"}, []string{"diff", "digest"}, nil},
+		{"the words of an argument", []string{"schema", "print", "policy-"}, []string{"policy-set", "policy-test"}, []string{"project"}},
+		{"shells", []string{"completion", ""}, []string{"bash", "zsh", "fish"}, nil},
+		{"commands to be helped with", []string{"help", "versions", ""}, []string{"list"}, []string{"validate"}},
+		{"targets without a project", []string{"plan", "--target", ""}, nil, []string{"local"}},
 		{"nothing for free text", []string{"validate", "--rev", ""}, nil, []string{"text"}},
 		{"the first word of nothing", nil, []string{"init"}, nil},
 	}
