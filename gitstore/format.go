@@ -87,3 +87,20 @@ func alternateDirs(objects string) ([]string, error) {
 	}
 	return dirs, read(objects, 1)
 }
+
+// environmentObjects returns the objects folders that the environment names.
+// A server sets both variables for the hook that judges a push: what was pushed
+// is in a folder of its own until then (git-receive-pack(1), quarantine).
+func environmentObjects(dir string, getenv func(string) string) []string {
+	var folders []string
+	add := func(name string) {
+		if folder := absIn(dir, name); name != "" && len(folders) < maxAlternates && isDir(folder) {
+			folders = append(folders, folder)
+		}
+	}
+	add(getenv("GIT_OBJECT_DIRECTORY"))
+	for _, name := range filepath.SplitList(getenv("GIT_ALTERNATE_OBJECT_DIRECTORIES")) {
+		add(name)
+	}
+	return folders
+}

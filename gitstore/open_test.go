@@ -319,6 +319,57 @@ func TestOpenObeysTheEnvironment(t *testing.T) {
 	}
 }
 
+// What is pushed is kept apart until a hook has judged it. git tells the hook so.
+func TestOpenReadsWhatIsInQuarantine(t *testing.T) {
+	g := newGitRepo(t)
+	g.commit("one", "p/a", "a")
+	quarantine := filepath.Join(g.dir, ".git", "objects", "tmp_objdir-incoming-x")
+	if err := os.Mkdir(quarantine, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	own := filepath.Join(g.dir, ".git", "objects")
+	env := map[string]string{"GIT_OBJECT_DIRECTORY": quarantine, "GIT_ALTERNATE_OBJECT_DIRECTORIES": own}
+	for name, value := range env {
+		t.Setenv(name, value)
+	}
+	blob := g.gitIn("b", "hash-object", "-w", "--stdin")
+	g.git("update-index", "--add", "--cacheinfo", "100644,"+blob+",p/b")
+	commit, err := ParseHash(g.git("commit-tree", "-p", "HEAD", "-m", "two", g.git("write-tree")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := openRepo(t, g.dir, nil); r.store.HasEncodedObject(fromHash(commit)) == nil {
+		t.Fatal("the commit isn't in quarantine")
+	}
+	for _, packed := range []bool{false, true} {
+		if packed {
+			g.gitIn(g.git("rev-list", "--objects", commit.String(), "^HEAD"), "pack-objects", "-q", filepath.Join(quarantine, "pack", "pack"))
+			g.git("prune-packed")
+		}
+		r := openRepo(t, g.dir, env)
+		if got, err := r.Resolve(commit.String()); err != nil || got != commit {
+			t.Fatalf("packed %v: got %s, %v, want %s", packed, got, err, commit)
+		}
+		fsys, err := r.TreeAt(commit, "p")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"a", "b"} {
+			if got, err := fs.ReadFile(fsys, name); err != nil || string(got) != name {
+				t.Errorf("packed %v: %s: got %q, %v", packed, name, got, err)
+			}
+		}
+		if ok, err := r.Descends(commit, g.hash("HEAD")); err != nil || !ok {
+			t.Errorf("packed %v: descends: got %v, %v", packed, ok, err)
+		}
+	}
+	folder := filepath.Join(t.TempDir(), "gone")
+	r := openRepo(t, g.dir, map[string]string{"GIT_OBJECT_DIRECTORY": folder, "GIT_ALTERNATE_OBJECT_DIRECTORIES": string(filepath.ListSeparator)})
+	if _, err := r.Resolve("HEAD"); err != nil {
+		t.Errorf("with folders that aren't there: %v", err)
+	}
+}
+
 func TestOpenSeesPacksThatCameLater(t *testing.T) {
 	g := newGitRepo(t)
 	first := g.commit("one", "a", "a")

@@ -37,7 +37,9 @@ type Repo struct {
 }
 
 // Open finds the repository that holds dir, from dir upwards. getenv gives
-// GIT_DIR, GIT_WORK_TREE and GIT_INDEX_FILE; nil means none is set.
+// GIT_DIR, GIT_WORK_TREE, GIT_INDEX_FILE, GIT_OBJECT_DIRECTORY and
+// GIT_ALTERNATE_OBJECT_DIRECTORIES; nil means none is set. The last two are read
+// beside the repository's own objects, where alone something is written.
 //
 // The error wraps [ErrNoRepository], or [ErrUnsupported] for a repository that
 // needs another object id or ref format. Unlike git, Open doesn't refuse a
@@ -55,7 +57,7 @@ func Open(dir string, getenv func(string) string) (*Repo, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := openStore(at.gitDir, at.commonDir)
+	st, err := openStore(at.gitDir, at.commonDir, environmentObjects(dir, getenv)...)
 	if err != nil {
 		return nil, err
 	}

@@ -36,10 +36,11 @@ const (
 // with a faster reader of objects before it (see [objectDB]), and completed by
 // what go-git 5.19 lacks: alternates that are opened once,
 // packs that appear while it is open, objects of partial clones, extensions
-// that don't matter to a reader, and a check that an object has the id it was
-// asked for by.
+// that don't matter to a reader, refs that are being written or damaged, and a
+// check that an object has the id it was asked for by.
 type store struct {
 	*filesystem.Storage
+	files     billy.Filesystem // of the Git directory, and what it shares
 	commonDir string
 
 	own *objectDB // reads what it can; go-git reads the rest
@@ -52,8 +53,8 @@ type store struct {
 }
 
 // openStore opens the storage of a Git directory. Nothing is read yet but the
-// list of alternates.
-func openStore(gitDir, commonDir string) (*store, error) {
+// list of alternates. more are objects folders that are read before its own.
+func openStore(gitDir, commonDir string, more ...string) (*store, error) {
 	var files billy.Filesystem
 	if gitDir == commonDir {
 		files = dotgit.NewRepositoryFilesystem(osfs.New(gitDir), nil)
@@ -61,13 +62,16 @@ func openStore(gitDir, commonDir string) (*store, error) {
 		files = dotgit.NewRepositoryFilesystem(osfs.New(gitDir), osfs.New(commonDir))
 	}
 	objects := cache.NewObjectLRUDefault()
-	s := &store{Storage: newStorage(files, objects), commonDir: commonDir}
+	s := &store{Storage: newStorage(files, objects), files: files, commonDir: commonDir}
 	s.packs = s.packTime()
 	dirs, err := alternateDirs(filepath.Join(commonDir, "objects"))
 	if err != nil {
 		return nil, err
 	}
-	folders := []string{filepath.Join(commonDir, "objects")}
+	folders := slices.Clone(more)
+	if own := filepath.Join(commonDir, "objects"); !slices.Contains(folders, own) {
+		folders = append(folders, own)
+	}
 	for _, dir := range dirs {
 		s.alternates = append(s.alternates, newStorage(osfs.New(dir), objects))
 		folders = append(folders, filepath.Join(dir, "objects"))
