@@ -46,6 +46,9 @@ func readCommit(o objects, h Hash) (Commit, error) {
 // Text that isn't UTF-8 is repaired, since it is only shown.
 func parseCommit(content []byte) (Commit, error) {
 	header, message, _ := strings.Cut(string(content), "\n\n")
+	if isLatin1(header) {
+		header, message = fromLatin1(header), fromLatin1(message)
+	}
 	var c Commit
 	for line := range strings.SplitSeq(header, "\n") {
 		key, value, _ := strings.Cut(line, " ")
@@ -73,10 +76,39 @@ func parseCommit(content []byte) (Commit, error) {
 	return c, nil
 }
 
+// isLatin1 tells whether a commit's header says that its text is in ISO 8859-1,
+// which Git has no other way to know than i18n.commitEncoding of who made it.
+func isLatin1(header string) bool {
+	for line := range strings.SplitSeq(header, "\n") {
+		if name, ok := strings.CutPrefix(line, "encoding "); ok {
+			switch strings.ToLower(name) {
+			case "iso-8859-1", "iso8859-1", "latin1", "latin-1":
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// fromLatin1 decodes ISO 8859-1, whose bytes are the first code points of Unicode.
+func fromLatin1(s string) string {
+	runes := make([]rune, len(s))
+	for i := range len(s) {
+		runes[i] = rune(s[i])
+	}
+	return string(runes)
+}
+
+const (
+	// The seconds of the years that RFC 3339, and so JSON, has.
+	minSeconds = -62_167_219_200
+	maxSeconds = 253_402_300_799
+)
+
 // parseSignature reads "name <email> seconds zone". What doesn't have that
 // form, and there are such commits, gives the zero time.
 func parseSignature(s string) (who string, when time.Time) {
-	s = strings.ToValidUTF8(s, "\uFFFD")
+	s = strings.TrimLeft(strings.ToValidUTF8(s, "\uFFFD"), " ") // the name may be empty
 	end := strings.LastIndexByte(s, '>')
 	if end < 0 {
 		return s, time.Time{}
@@ -87,7 +119,7 @@ func parseSignature(s string) (who string, when time.Time) {
 		return who, time.Time{}
 	}
 	seconds, err := strconv.ParseInt(fields[0], 10, 64)
-	if err != nil {
+	if err != nil || seconds < minSeconds || seconds > maxSeconds {
 		return who, time.Time{}
 	}
 	offset := 0
@@ -109,9 +141,21 @@ func zoneOffset(s string) int {
 	return (n/100*60 + n%100) * 60
 }
 
-// subject is the first paragraph of a message as one line, like git's %s.
+// subject is the first paragraph of a message as one line, like git's %s: white
+// space at the ends of lines, which may end in CRLF, doesn't count.
 func subject(message string) string {
-	message = strings.TrimLeft(strings.ToValidUTF8(message, "\uFFFD"), "\n")
-	paragraph, _, _ := strings.Cut(message, "\n\n")
-	return strings.Join(strings.FieldsFunc(paragraph, func(c rune) bool { return c == '\n' }), " ")
+	var b strings.Builder
+	for line := range strings.Lines(strings.ToValidUTF8(message, "\uFFFD")) {
+		line = strings.TrimRight(line, " \t\r\n\v\f")
+		switch {
+		case line != "" && b.Len() > 0:
+			b.WriteByte(' ')
+			fallthrough
+		case line != "":
+			b.WriteString(line)
+		case b.Len() > 0:
+			return b.String()
+		}
+	}
+	return b.String()
 }
