@@ -4,15 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
-	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
@@ -69,67 +65,6 @@ func (r *Repo) Remote(opts RemoteOptions) (Origin, error) {
 		o.name = name + " (" + o.fetchAt.shown + ")"
 	}
 	return o, nil
-}
-
-// remoteURLs finds a remote in the configuration. name is "" in the answer for
-// a URL that was given directly.
-func (r *Repo) remoteURLs(want string) (name, fetchURL, pushURL string, err error) {
-	cfg, err := r.git.ConfigScoped(config.SystemScope)
-	if err != nil {
-		if cfg, err = r.git.Config(); err != nil {
-			return "", "", "", fmt.Errorf("reading the configuration: %w", err)
-		}
-	}
-	name = want
-	if name == "" {
-		name = "origin"
-		if _, ok := cfg.Remotes[name]; !ok && len(cfg.Remotes) == 1 {
-			name = slices.Collect(maps.Keys(cfg.Remotes))[0]
-		}
-	}
-	if rc, ok := cfg.Remotes[name]; ok && len(rc.URLs) > 0 {
-		fetchURL = insteadOf(cfg, rc.URLs[0])
-		pushURL = fetchURL
-		if own := cfg.Raw.Section("remote").Subsection(name).Option("pushurl"); own != "" {
-			pushURL = insteadOf(cfg, own)
-		}
-		return name, r.absolute(fetchURL), r.absolute(pushURL), nil
-	}
-	if want == "" {
-		return "", "", "", fmt.Errorf("%w: the repository has no remote \"origin\"", ErrNoRemote)
-	}
-	if !strings.ContainsAny(want, ":/\\") {
-		return "", "", "", fmt.Errorf("%w: %q", ErrNoRemote, want)
-	}
-	u := insteadOf(cfg, want)
-	return "", u, u, nil
-}
-
-// absolute resolves a relative path as git does, from the top of the work tree.
-func (r *Repo) absolute(u string) string {
-	ep, err := transport.NewEndpoint(u)
-	if err != nil || ep.Protocol != "file" || strings.HasPrefix(u, "file:") || filepath.IsAbs(u) {
-		return u
-	}
-	if r.root == "" {
-		return filepath.Join(r.gitDir, u)
-	}
-	return filepath.Join(r.root, u)
-}
-
-// insteadOf applies url.<base>.insteadOf, the longest match first.
-func insteadOf(cfg *config.Config, u string) string {
-	var best *config.URL
-	for _, rule := range cfg.URLs {
-		if rule.InsteadOf != "" && strings.HasPrefix(u, rule.InsteadOf) &&
-			(best == nil || len(rule.InsteadOf) > len(best.InsteadOf)) {
-			best = rule
-		}
-	}
-	if best == nil {
-		return u
-	}
-	return best.ApplyInsteadOf(u)
 }
 
 // An endpoint is one URL of a remote, and how to speak to it.
