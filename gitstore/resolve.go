@@ -96,6 +96,9 @@ func (r *Repo) resolveBase(name string) (Hash, error) {
 func (r *Repo) ref(name plumbing.ReferenceName) (h Hash, ok bool, err error) {
 	for range maxSymbolic {
 		ref, err := r.store.Reference(name)
+		if errors.Is(err, ErrDamagedRef) {
+			return Hash{}, false, err
+		}
 		if err != nil {
 			// go-git answers a name that is a folder, or that it finds unsafe,
 			// with other errors; either way there is no such ref.

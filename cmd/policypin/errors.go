@@ -93,6 +93,7 @@ var advice = []struct {
 	{gitstore.ErrShallow, statusFailed, "git fetch --unshallow, or fetch-depth: 0 in actions/checkout"},
 	{gitstore.ErrNoRevision, statusFailed, "git branch --all and git tag list what is in this clone, and a pin is SET/vN; a shallow one lacks history (fetch-depth: 0 in actions/checkout)"},
 	{gitstore.ErrUnsupported, statusFailed, ""},
+	{gitstore.ErrDamagedRef, statusFailed, "delete its file in the Git directory, and set it again: git update-ref REF COMMIT; logs/REF there lists the commits it had"},
 	{gitstore.ErrConflict, statusFailed, "resolve the merge and stage the result first"},
 	{gitstore.ErrNoRemote, statusFailed, "git remote add origin URL, or --local to use the pins of this clone"},
 	{gitstore.ErrUnreachable, statusFailed, "check the network and git remote -v; log and verify read the pins of this clone with --local"},
