@@ -70,9 +70,7 @@ func runAction(ctx context.Context, outer *world) error {
 	inner.terminal = terminals{}
 	a := &action{world: &inner, log: log, runner: ghaction.FromEnv(outer.getenv), outputs: map[string]string{}}
 	err := a.run(ctx)
-	if errors.Is(err, errNoProject) {
-		err = errNoWorkspaceProject // init and -C are no help here
-	}
+	err = a.inWorkspace(err)
 	a.noteFailure(err)
 	a.finish(ctx)
 	status := a.conclude(ctx, err)
@@ -144,7 +142,7 @@ func (a *action) choose() (do, why string) {
 	}
 	switch e := a.event; e.Name {
 	case ghaction.PullRequestEvent:
-		if e.PullRequest != nil && e.PullRequest.Action != "closed" {
+		if e.PullRequest != nil && !e.PullRequest.Closed {
 			return doCheck, ""
 		}
 	case ghaction.MergeGroupEvent:

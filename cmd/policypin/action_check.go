@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -46,7 +47,12 @@ func (a *action) checkedOut(p *project) (fs.FS, gitstore.Hash, error) {
 		fsys, err := p.workTree()
 		return fsys, gitstore.Hash{}, err
 	}
-	return p.at("HEAD")
+	fsys, head, err := p.at("HEAD")
+	if a.event.Name == ghaction.TargetEvent && head.String() == a.runner.SHA {
+		a.notice("%s runs on the branch that is merged into, so this says nothing about the pull request; check that on the event %s",
+			ghaction.TargetEvent, ghaction.PullRequestEvent)
+	}
+	return fsys, head, err
 }
 
 // problems shows problems in the log and on the lines they are about.
@@ -86,10 +92,16 @@ func (a *action) annotate(p *project, problems diag.List) {
 // changes, which decisions, and what publishing would do. No secret is needed for it.
 func (a *action) check(ctx context.Context) error {
 	p, err := a.findProject()
+	if (errors.Is(err, errNoProject) || missing(err)) && a.removed(ctx) {
+		return errRemoved
+	}
 	if err != nil {
 		return err
 	}
 	defer p.close()
+	if a.above(p) && a.removed(ctx) { // and p is another project
+		return errRemoved
+	}
 	fsys, head, err := a.checkedOut(p)
 	if err != nil {
 		return err
@@ -184,32 +196,15 @@ func worse(err, red error) error {
 
 // compare finds the base of the event and what changed since.
 func (a *action) compare(ctx context.Context, p *project, head *side) error {
-	commit, err := p.repo.Commit(head.commit)
-	if err != nil {
+	base, err := a.base(p, head.commit)
+	if err != nil || base.IsZero() {
 		return err
 	}
-	parents := make([]string, len(commit.Parents))
-	for i, parent := range commit.Parents {
-		parents[i] = parent.String()
-	}
-	r := a.event.Compare(head.commit.String(), parents)
-	if r.Base == "" {
-		a.say("the event %s names nothing to compare with", report.Clean(cmp.Or(a.event.Name, "(none)")))
+	made, err := a.propose(ctx, p, a.zoneFlags().origin.remote, base, head)
+	if errors.Is(err, gitstore.ErrNoRevision) && a.event.Push != nil {
+		a.notice("nothing is compared: %s, which was pushed over, is gone from the remote", base.Short())
 		return nil
 	}
-	base, err := gitstore.ParseHash(r.Base)
-	if err != nil {
-		return fmt.Errorf("the base of the event: %w", err)
-	}
-	if r.Diverged {
-		if ancestor, ok := commonAncestor(p.repo, base, head.commit); ok {
-			base = ancestor
-		} else {
-			a.notice("the merge commit of the pull request isn't checked out, nor its history: what changed on %s in the meantime may show as undone",
-				base.Short())
-		}
-	}
-	made, err := a.propose(ctx, p, a.zoneFlags().origin.remote, base, head)
 	if err != nil {
 		return err
 	}
@@ -219,6 +214,36 @@ func (a *action) compare(ctx context.Context, p *project, head *side) error {
 	doc := report.Diff{From: made.base.report(), To: made.head.report(), Diff: made.diff}
 	a.outputs["changed"] = fmt.Sprint(doc.Changed())
 	return report.DiffText(a.stdout, a.style(), doc)
+}
+
+// base is the commit that the event compares with, or zero if there is none.
+func (a *action) base(p *project, head gitstore.Hash) (gitstore.Hash, error) {
+	var none gitstore.Hash
+	commit, err := p.repo.Commit(head)
+	if err != nil {
+		return none, err
+	}
+	parents := make([]string, len(commit.Parents))
+	for i, parent := range commit.Parents {
+		parents[i] = parent.String()
+	}
+	r := a.event.Compare(head.String(), parents)
+	if r.Base == "" {
+		a.say("the event %s names nothing to compare with", report.Clean(cmp.Or(a.event.Name, "(none)")))
+		return none, nil
+	}
+	base, err := gitstore.ParseHash(r.Base)
+	if err != nil {
+		return none, fmt.Errorf("the base of the event: %w", err)
+	}
+	if r.Diverged {
+		if ancestor, ok := commonAncestor(p.repo, base, head); ok {
+			return ancestor, nil
+		}
+		a.notice("the merge commit of the pull request isn't checked out, nor its history: what changed on %s in the meantime may show as undone",
+			base.Short())
+	}
+	return base, nil
 }
 
 // maxAncestors bounds the search for a common ancestor.

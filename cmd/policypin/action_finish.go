@@ -95,6 +95,12 @@ func (a *action) postComment(ctx context.Context) {
 		a.notice("no comment: %v", err)
 		return
 	}
+	// A run that is late, or run again, must not put back what an older commit
+	// meant. Where GitHub can't be asked, the comment says which commit it is about.
+	if now, err := client.Pull(ctx, pr.Number); err == nil && now.Head.SHA != "" && now.Head.SHA != pr.HeadSHA {
+		a.notice("no comment: the pull request is at %.12s by now, and this run is about %.12s", now.Head.SHA, pr.HeadSHA)
+		return
+	}
 	posted, err := client.Comment(ctx, pr.Number, report.Marker(c.Project), text, !c.Empty())
 	a.outputs["comment-url"] = posted.URL
 	switch {

@@ -122,6 +122,9 @@ func TestEveryInputIsRead(t *testing.T) {
 			t.Errorf("input %s changes nothing", name)
 		}
 	}
+	if got, err := readInputs(func(n string) string { return map[string]string{"INPUT_FAIL-ON": " , "}[n] }); err == nil {
+		t.Errorf("commas alone make nothing red, which only none may: got %v", got.failOn)
+	}
 	got, err := readInputs(func(n string) string { return map[string]string{"INPUT_APPROVE": other["approve"]}[n] })
 	if err != nil || !slices.Equal(got.approve, []string{"widened=yes", "removed=no"}) {
 		t.Errorf("got %q, %v", got.approve, err)

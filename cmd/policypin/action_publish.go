@@ -30,12 +30,12 @@ func (a *action) zoneFlags() zoneOptions {
 	if a.in.target == localTarget || a.runner.Repository == "" || a.in.token == "" {
 		return opts
 	}
-	p, err := a.findProject()
-	if err != nil || p.repo == nil {
+	repo, _, err := a.repository()
+	if err != nil {
 		return opts
 	}
-	defer p.close()
-	origin, err := p.repo.Remote(gitstore.RemoteOptions{})
+	defer repo.Close()
+	origin, err := repo.Remote(gitstore.RemoteOptions{})
 	if err != nil {
 		return opts
 	}

@@ -22,6 +22,7 @@ type github struct {
 	comments []*ghComment
 	writes   []string // method and path of every write
 	bodies   []string // what was written
+	head     string   // the commit that the pull request is at; "" and nothing is said of it
 	pages    int
 	// fail may answer instead, before or after the work; it returns whether it did.
 	before, after func(w http.ResponseWriter, r *http.Request) bool
@@ -95,6 +96,8 @@ func (g *github) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.graphQL(w, r)
 	case r.Method == "GET" && path == "issues/7/comments":
 		g.list(w, r)
+	case r.Method == "GET" && path == "pulls/7" && g.head != "":
+		answer(w, 200, map[string]any{"number": 7, "head": map[string]any{"sha": g.head}})
 	case r.Method == "POST" && path == "issues/7/comments":
 		body, ok := g.body(w, r)
 		if !ok {

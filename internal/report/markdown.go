@@ -20,6 +20,9 @@ func Markdown(w io.Writer, c Comment, budget int) error {
 	m := &markdown{Comment: c, all: c.sets(), budget: budget, clip: clip{
 		name: min(max(budget/300, 40), 1000), text: min(budget/60, 10_000), line: budget / 30,
 	}}
+	if c.removed() {
+		return m.removedPage(w)
+	}
 	top := &part{fixed: Marker(c.Project) + "\n### " + m.verdict() + m.effects() + "\n\n"}
 	about := &part{fixed: m.about()}
 	sets, project, refusals, gates, problems := m.setList(), m.projectFile(), m.refusals(), m.gates(), m.problems()
