@@ -242,9 +242,11 @@ func (e *endpoint) explain(ctx context.Context, doing string, err error) error {
 		if e.auth != nil {
 			re.text = doing + " " + e.auth.source() + ": " + e.clean(err.Error())
 		}
+	case strings.Contains(err.Error(), "dubious ownership"):
+		re.text += "; git config --global --add safe.directory PATH trusts it"
 	case strings.Contains(err.Error(), "not our ref"):
 		re.kinds = []error{ErrNoRevision}
-	case errors.Is(err, transport.ErrRepositoryNotFound):
+	case errors.Is(err, transport.ErrRepositoryNotFound) && e.at.Protocol != "file":
 		// GitHub also answers this where the credentials don't reach.
 		re.kinds = []error{ErrAccess}
 	case errors.As(err, new(*net.OpError)):

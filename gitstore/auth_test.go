@@ -230,6 +230,11 @@ func TestRemoteIsFoundByNameOrURL(t *testing.T) {
 	if _, err := open("git://host.ex/x"); !errors.Is(err, ErrUnsupported) {
 		t.Errorf("git://: got %v", err)
 	}
+	for _, u := range []string{"ext::sh -c x", "codecommit::eu-west-1://policies"} {
+		if _, err := open(u); !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "helper of git") {
+			t.Errorf("%s: got %v", u, err)
+		}
+	}
 	if _, err := open("https://u:hunter22@ho st/%zz"); err == nil || strings.Contains(err.Error(), "hunter22") {
 		t.Errorf("a broken URL: got %v", err)
 	}
@@ -276,6 +281,8 @@ func TestEmptyAndMissingRemotes(t *testing.T) {
 		}
 		if _, err := origin(t, clone, RemoteOptions{Name: base + "/none.git"}).Refs(t.Context()); err == nil || !strings.Contains(err.Error(), "repository not found") {
 			t.Errorf("%s/none.git: got %v", base, err)
+		} else if errors.Is(err, ErrAccess) != (base == server) { // where no credentials are asked for, they don't help
+			t.Errorf("%s/none.git: got %v, ErrAccess %v", base, err, base != server)
 		}
 		if _, err := origin(t, clone, RemoteOptions{Name: base + "/remote.git"}).TreeAt(t.Context(), Hash{1}, "."); !errors.Is(err, ErrNoRevision) {
 			t.Errorf("%s: a commit that isn't there: got %v", base, err)

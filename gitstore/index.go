@@ -77,6 +77,9 @@ func (r *Repo) loadIndex(dir string) (*index, error) {
 	if special, ok := errors.AsType[*specialIndexError](err); ok {
 		x, err = r.listFiles(name, dir, special)
 	}
+	if err != nil && !errors.Is(err, ErrUnsupported) {
+		err = fmt.Errorf("%w; without the file, git reset writes it anew", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("index %s: %w", name, err)
 	}

@@ -336,6 +336,24 @@ func TestMalformedIndexIsRefused(t *testing.T) {
 	}
 }
 
+func TestDamagedIndexSaysWhatToDo(t *testing.T) {
+	g := newGitRepo(t)
+	g.commit("one", "a", "1")
+	for _, content := range []string{"", "DIRC and no more", strings.Repeat("x", 100)} {
+		g.writeIn("index", content)
+		if _, err := g.open().Index("."); err == nil || !strings.Contains(err.Error(), "index: index is malformed") || !strings.Contains(err.Error(), "git reset writes it anew") {
+			t.Errorf("%q: got %v", content, err)
+		}
+	}
+	if err := os.Remove(filepath.Join(g.dir, ".git", "index")); err != nil {
+		t.Fatal(err)
+	}
+	g.git("reset", "-q")
+	if _, err := g.open().Index("."); err != nil {
+		t.Errorf("as it says: %v", err)
+	}
+}
+
 func TestSplitIndexWithoutGitSaysWhatToDo(t *testing.T) {
 	g := stagedRepo(t)
 	g.git("update-index", "--split-index")

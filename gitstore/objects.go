@@ -3,6 +3,7 @@ package gitstore
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/storer"
@@ -38,11 +39,29 @@ func (o stored) read(t plumbing.ObjectType, h Hash) ([]byte, error) {
 	case errors.Is(err, plumbing.ErrObjectNotFound) && t == plumbing.TreeObject && h == noFiles:
 		return nil, nil
 	case errors.Is(err, plumbing.ErrObjectNotFound):
-		return nil, fmt.Errorf("%s %s: %w", t, h, errMissing)
+		return nil, unreadable(fmt.Errorf("%s %s: %w", t, h, errMissing))
 	case err != nil:
-		return nil, fmt.Errorf("reading %s %s: %w", t, h, err)
+		return nil, unreadable(fmt.Errorf("reading %s %s: %w", t, h, err))
 	}
 	return obj.content, nil
+}
+
+// ErrObject is wrapped where an object that something in the repository names is
+// missing or damaged.
+var ErrObject = errors.New("an object of the repository is missing or damaged")
+
+// An objectError is an ErrObject that says in its own words what is wrong.
+type objectError struct{ error }
+
+func (e *objectError) Unwrap() []error { return []error{ErrObject, e.error} }
+
+// unreadable makes an ErrObject of an error, unless the object is as it should
+// be, and it is this package or the machine that can't read it.
+func unreadable(err error) error {
+	if errors.Is(err, errTooLarge) || errors.Is(err, ErrUnsupported) || errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return &objectError{err}
 }
 
 // A contentStore reads objects without go-git's wrapping of them.

@@ -413,7 +413,29 @@ func TestDamagedObjectIsNoticed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := fs.ReadFile(fsys, "a"); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if got, err := fs.ReadFile(fsys, "a"); !errors.Is(err, ErrObject) || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("got %q, %v", got, err)
+	}
+	// A machine that crashed leaves an empty file, or none.
+	if err := os.WriteFile(path(":a"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := fs.ReadFile(fsys, "a"); !errors.Is(err, ErrObject) || !strings.Contains(err.Error(), g.hash(":a").String()) {
+		t.Errorf("empty: got %q, %v", got, err)
+	}
+	if err := os.Remove(path(":a")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := fs.ReadFile(fsys, "a"); !errors.Is(err, ErrObject) || !strings.Contains(err.Error(), "not in the object database") {
+		t.Errorf("missing: got %q, %v", got, err)
+	}
+	if err := os.Chmod(path("HEAD"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path("HEAD"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.open().Resolve("HEAD"); !errors.Is(err, ErrObject) {
+		t.Errorf("an empty commit: got %v", err)
 	}
 }

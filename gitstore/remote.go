@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -75,7 +76,13 @@ type endpoint struct {
 	shown  string       // the URL without credentials
 }
 
+// helperURL is a URL that a remote helper of git understands (gitremote-helpers(7)).
+var helperURL = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9+.-]*)::`)
+
 func (r *Repo) endpoint(raw string, getenv func(string) string) (*endpoint, error) {
+	if helper := helperURL.FindString(raw); helper != "" {
+		return nil, fmt.Errorf("%w: remotes with %s URLs, which need a helper of git; use https, ssh or file", ErrUnsupported, helper)
+	}
 	ep, err := transport.NewEndpoint(raw)
 	if err != nil {
 		// The text of the error repeats the URL, and with it a password.

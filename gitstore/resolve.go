@@ -124,7 +124,7 @@ func (r *Repo) peel(name string, h Hash) (Hash, error) {
 			return Hash{}, fmt.Errorf("%w: %q: the clone has no object %s", ErrNoRevision, clip(name), h)
 		}
 		if err != nil {
-			return Hash{}, fmt.Errorf("reading object %s: %w", h, err)
+			return Hash{}, unreadable(fmt.Errorf("reading object %s: %w", h, err))
 		}
 		switch obj.Type() {
 		case plumbing.CommitObject:

@@ -94,6 +94,7 @@ var advice = []struct {
 	{gitstore.ErrNoRevision, statusFailed, "git branch --all and git tag list what is in this clone, and a pin is SET/vN; a shallow one lacks history (fetch-depth: 0 in actions/checkout)"},
 	{gitstore.ErrUnsupported, statusFailed, ""},
 	{gitstore.ErrDamagedRef, statusFailed, "delete its file in the Git directory, and set it again: git update-ref REF COMMIT; logs/REF there lists the commits it had"},
+	{gitstore.ErrObject, statusFailed, "git fsck lists what is missing or damaged in this clone; a fresh clone has it, unless the remote is damaged too"},
 	{gitstore.ErrConflict, statusFailed, "resolve the merge and stage the result first"},
 	{gitstore.ErrNoRemote, statusFailed, "git remote add origin URL, or --local to use the pins of this clone"},
 	{gitstore.ErrUnreachable, statusFailed, "check the network and git remote -v; log and verify read the pins of this clone with --local"},
