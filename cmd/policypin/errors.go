@@ -73,6 +73,8 @@ var (
 	errChanges = errors.New("there are changes")
 	// errNoProject is returned when there is no project file to be found.
 	errNoProject = errors.New("no policypin.yaml here or in a folder above")
+	// errBare is returned where a clone has no files to look at.
+	errBare = errors.New("this clone is bare: it has no work tree")
 	// errNoWorkspaceProject is the same in a run of the Action.
 	errNoWorkspaceProject = errors.New("the commit that is checked out has no policypin.yaml")
 )
@@ -86,6 +88,7 @@ var advice = []struct {
 }{
 	{errNoProject, statusFailed, "policypin init writes one; -C DIR looks elsewhere"},
 	{errNoWorkspaceProject, statusFailed, "run actions/checkout first, and name the project's folder with the input working-directory; a change that removes the project removes this step with it"},
+	{errBare, statusFailed, "what reads takes a commit: --rev HEAD for validate, test and digest, two states for diff and impact; what writes needs a clone with files"},
 
 	{gitstore.ErrNoRepository, statusFailed, "run it inside a clone, or give one with -C DIR"},
 	{gitstore.ErrRevisionSyntax, statusUsage, "use a branch, a tag, a commit hash or HEAD, each optionally followed by ~N or ^N"},

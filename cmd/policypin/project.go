@@ -108,6 +108,9 @@ func (p *project) workTree() (fs.FS, error) {
 	if p.repo == nil {
 		return os.DirFS(p.dir), nil
 	}
+	if p.repo.Root() == "" {
+		return nil, errBare
+	}
 	return p.repo.WorkTree(p.rel)
 }
 

@@ -77,6 +77,9 @@ func schemaFetch(ctx context.Context, w *world, apiURL, version string, force bo
 		return doc, err
 	}
 	defer p.close()
+	if _, err := p.workTree(); err != nil {
+		return doc, err // a bare clone's folder is Git's own
+	}
 	proj, err := p.projectFile()
 	if err != nil {
 		return doc, err
