@@ -151,6 +151,11 @@ func (a *action) check(ctx context.Context) error {
 		a.complete = true
 		return red
 	}
+	if branch, other := a.otherBranch(t); other {
+		a.notice("nothing is planned: merging into %s publishes nothing, since target %s publishes %s", a.event.PullRequest.Base, t.Name, branch)
+		a.complete = true
+		return red
+	}
 	a.section("policypin plan")
 	src := publish.Source{Repo: p.repo, Commit: head, Dir: p.rel, Target: t.Name}
 	plan, err := a.planCommit(ctx, p, t, src, true)
@@ -166,6 +171,14 @@ func (a *action) check(ctx context.Context) error {
 		c.Command = again.Command
 	}
 	return worse(a.planned(plan, err), red)
+}
+
+// otherBranch tells whether a pull request is for another branch than the one
+// that the target publishes, as those of a stack are. A plan would say what comes
+// of a merge that nothing comes of, and the gates would stop it.
+func (a *action) otherBranch(t manifest.Target) (branch string, other bool) {
+	pr, branch := a.event.PullRequest, cmp.Or(t.Branch, a.event.DefaultBranch)
+	return branch, pr != nil && pr.Base != "" && branch != "" && pr.Base != branch
 }
 
 // pageOfPlan is the page that the command plan writes, with the command; base is

@@ -31,7 +31,11 @@ func (a *action) finish(ctx context.Context) {
 	}
 	if a.comment != nil {
 		if text, err := a.renderFull(report.SummaryBudget); err == nil {
-			a.outputs["report"] = a.keep("policypin-report"+a.suffix()+".md", text)
+			name := "policypin-report"
+			if a.in.target != "" { // a step for another target has its own
+				name += "-" + a.in.target
+			}
+			a.outputs["report"] = a.keep(name+a.suffix()+".md", text)
 		}
 	}
 	if err := a.writeSummary(); err != nil && !errors.Is(err, ghaction.ErrNoFile) {
@@ -42,7 +46,7 @@ func (a *action) finish(ctx context.Context) {
 		outputs = append(outputs, ghaction.Output{Name: name, Value: a.secrets.String(a.outputs[name])})
 	}
 	if err := a.runner.WriteOutputs(outputs); err != nil && !errors.Is(err, ghaction.ErrNoFile) {
-		a.notice("later steps get no outputs: %v", err)
+		a.notice("later steps lack outputs: %v", err)
 	}
 	a.log.Annotate(a.notes)
 }

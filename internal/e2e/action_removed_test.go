@@ -157,3 +157,29 @@ func TestActionChecksAForcedPush(t *testing.T) {
 		t.Errorf("got %s", s)
 	}
 }
+
+// What is merged into another branch than the target's is not published by that,
+// as in a stack of pull requests.
+func TestActionOnAnotherBranch(t *testing.T) {
+	t.Parallel()
+	j := newJob(t, wider)
+	other := map[string]string{"\"ref\": \"main\"": "\"ref\": \"develop\""}
+	for name, commit := range j.commits {
+		other[name] = commit
+	}
+	j.pull("pull_request")
+	j.event("pull_request", "pull_request", other)
+	j.env["INPUT_TARGET"] = "production"
+	s := j.run()
+	ours := j.hub.ours()
+	if s.status != 3 || len(ours) != 1 || s.outputs["widened"] != "true" || s.outputs["plan"] != "" || s.outputs["tests"] != "failed" {
+		t.Fatalf("got comments %q; %s", ours, s)
+	}
+	if !s.has("notice", "merging into develop publishes nothing, since target production publishes main") || strings.Contains(ours[0], "on merge") {
+		t.Errorf("got %s and\n%s", s, ours[0])
+	}
+	if s.outputs["report"] != "policypin-report-production.md" {
+		t.Errorf("got the report %q, which a step for another target would write, too", s.outputs["report"])
+	}
+	j.reproduce(ours[0], 0)
+}

@@ -473,7 +473,7 @@ func TestActionWithoutRunnerFiles(t *testing.T) {
 		t.Errorf("got %s", s)
 	}
 	j.env["GITHUB_OUTPUT"], j.env["GITHUB_STEP_SUMMARY"] = "/no/such/folder/output", j.dir
-	if s = j.run(); s.status != 0 || strings.Contains(s.log, "panic") || !s.has("notice", "later steps get no outputs") || !s.has("notice", "writing the summary") {
+	if s = j.run(); s.status != 0 || strings.Contains(s.log, "panic") || !s.has("notice", "later steps lack outputs") || !s.has("notice", "writing the summary") {
 		t.Errorf("got %s", s)
 	}
 }

@@ -19,26 +19,32 @@ var ErrNoFile = errors.New("the runner gave no file for it")
 // An Output is one value for later steps.
 type Output struct{ Name, Value string }
 
-// maxOutputs bounds all outputs of a step: a job may have 1 MB, counted in
+// maxOutputs bounds the values of a step: a job may have 1 MB, counted in
 // UTF-16.
 const maxOutputs = 512 << 10
 
 // WriteOutputs appends the step's outputs. A value may hold anything: it ends at
-// a line that nobody can know before. The error wraps [ErrNoFile] outside a
-// runner.
+// a line that nobody can know before. One that doesn't fit with the others is
+// written as "", and the error names it. The error wraps [ErrNoFile] outside
+// a runner.
 func (r *Runner) WriteOutputs(outputs []Output) error {
 	var b strings.Builder
+	var long []error
+	room := maxOutputs
 	for _, o := range outputs {
 		end := "ghadelimiter_" + randomWord()
-		fmt.Fprintf(&b, "%s<<%s\n%s\n%s\n", o.Name, end, strings.ToValidUTF8(o.Value, "\uFFFD"), end)
-	}
-	if b.Len() > maxOutputs {
-		return fmt.Errorf("outputs of %d bytes are too long for the runner", b.Len())
+		value := strings.ToValidUTF8(o.Value, "\uFFFD")
+		if len(value) > room {
+			long = append(long, fmt.Errorf("output %s is left empty: its %d bytes are too many for the runner", o.Name, len(value)))
+			value = ""
+		}
+		room -= len(value)
+		fmt.Fprintf(&b, "%s<<%s\n%s\n%s\n", o.Name, end, value, end)
 	}
 	if err := appendTo(r.outputPath, b.String()); err != nil {
 		return fmt.Errorf("writing outputs: %w", err)
 	}
-	return nil
+	return errors.Join(long...)
 }
 
 // MaxSummary is how much a step's summary may hold (FileCommandManager.cs,

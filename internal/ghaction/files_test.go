@@ -49,8 +49,22 @@ func TestOutputsCannotSetOthers(t *testing.T) {
 	if len(values) > 0 {
 		t.Errorf("values are missing: %q", values)
 	}
-	if err := r.WriteOutputs([]Output{{"big", strings.Repeat("x", 1<<20)}}); err == nil {
-		t.Error("1 MB was written")
+}
+
+// A value that is too long costs no other one.
+func TestLongOutputs(t *testing.T) {
+	r := runnerIn(t.TempDir())
+	err := r.WriteOutputs([]Output{{"changed", "true"}, {"big", strings.Repeat("x", 1<<20)}, {"tag", "t"}})
+	if err == nil || !strings.Contains(err.Error(), "output big is left empty") {
+		t.Errorf("got %v", err)
+	}
+	text, err := os.ReadFile(r.outputPath)
+	if err != nil || len(text) > 1000 {
+		t.Fatalf("got %d bytes, %v", len(text), err)
+	}
+	lines := strings.Split(string(text), "\n")
+	if len(lines) != 10 || lines[1] != "true" || lines[4] != "" || lines[7] != "t" {
+		t.Errorf("got %q", lines)
 	}
 }
 

@@ -247,25 +247,17 @@ func (m *markdown) notes() *part {
 	}
 }
 
-// digests is the table of set digests, as far as they are known.
+// digests is the table of set digests. Only a plan has them all: a comparison
+// knows them or not, by what the clone has, and a page must come out alike anywhere.
 func (m *markdown) digests() *part {
-	type known struct{ set, digest string }
-	var list []known
-	if m.Plan != nil {
-		for _, s := range m.Plan.Sets {
-			list = append(list, known{s.Name, s.SetDigest})
-		}
-	} else {
-		for _, s := range m.all {
-			if s.diff != nil && s.diff.To != (manifest.Digest{}) {
-				list = append(list, known{s.name, s.diff.To.String()})
-			}
-		}
+	if m.Plan == nil {
+		return &part{}
 	}
+	list := m.Plan.Sets
 	return &part{
 		head: "| policy set | set digest |\n| --- | --- |\n", n: len(list), tail: "\n", share: 8,
 		item: func(i, _ int) string {
-			return fmt.Sprintf("| %s | %s |\n", cell(m.id(list[i].set)), cell(m.id(list[i].digest)))
+			return fmt.Sprintf("| %s | %s |\n", cell(m.id(list[i].Name)), cell(m.id(list[i].SetDigest)))
 		},
 		left: func(n int) string { return leftOut(n, "set digest", "set digests") },
 	}
