@@ -139,6 +139,7 @@ func (g getter) Get(uid types.EntityUID) (types.Entity, bool) {
 func (s *Schema) Entities(data []EntityData) (*Entities, diag.List) {
 	t := &typing{schema: s}
 	e := &Entities{schema: s, own: make(types.EntityMap, len(data))}
+	repeated := t.repeated(data)
 	first := make(map[UID]diag.Position, len(data))
 	for _, d := range data {
 		if at, ok := first[d.UID]; ok {
@@ -146,12 +147,45 @@ func (s *Schema) Entities(data []EntityData) (*Entities, diag.List) {
 			continue
 		}
 		first[d.UID] = d.Position
+		if repeated[d.UID] {
+			continue
+		}
 		if entity, ok := t.declared(d); ok {
 			e.own[entity.UID] = entity
 		}
 	}
 	t.cycles(e.own, first)
 	return e, t.problems
+}
+
+// repeated are the actions and the entities of enumerations that data has as the
+// schema does, attributes included, of which there are none. Exports of all
+// entities bring them along, and the official engine takes them.
+func (t *typing) repeated(data []EntityData) map[UID]bool {
+	var found map[UID]bool
+	given := types.EntityMap{}
+	for _, d := range data {
+		_, isEnum := t.schema.resolved.Enums[types.EntityType(d.Type)]
+		bare := d.Attrs.Kind == Map && len(d.Attrs.Keys) == 0 && (d.Tags.Kind == Absent || d.Tags.Kind == Map && len(d.Tags.Keys) == 0)
+		if !bare || !isEnum && !actionType(types.EntityType(d.Type)) {
+			continue
+		}
+		var parents []types.EntityUID
+		for _, p := range d.Parents {
+			parents = append(parents, p.UID.engine())
+		}
+		given[d.UID.engine()] = types.Entity{Parents: types.NewEntityUIDSet(parents...)}
+	}
+	known := (&Entities{schema: t.schema}).getter()
+	for uid := range given {
+		if t.schema.known(uid) && types.NewEntityUIDSet(upwards(given, uid)...).Equal(types.NewEntityUIDSet(upwards(known, uid)...)) {
+			if found == nil {
+				found = map[UID]bool{}
+			}
+			found[uidOf(uid)] = true
+		}
+	}
+	return found
 }
 
 // declared checks one entity.

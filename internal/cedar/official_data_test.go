@@ -27,6 +27,7 @@ var dataDifferences = []difference{
 		example: `[{"uid": {"type": "U", "id": "a"}, "attrs": {"d": {"__extn": {"fn": "decimal", "arg": "1.0"}, "x": 1}}, "parents": []}]`},
 	{name: "Entities as text", ours: accepted,
 		example: `[{"uid": {"type": "U", "id": "a"}, "attrs": {"u": "U::\"b\""}, "parents": []}]`},
+	{name: "Entities with a name alone", ours: accepted, example: `[{"uid": {"type": "E", "id": "x"}}]`},
 }
 
 func TestOfficialDataDifferences(t *testing.T) {

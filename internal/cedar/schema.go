@@ -65,6 +65,13 @@ func ParseSchema(file string, text []byte) (*Schema, diag.List) {
 		problems.Add(src.schemaSyntax(err))
 		return nil, problems
 	}
+	if src.checkSchemaGrammar(tokens, &problems); len(problems) > 0 {
+		return nil, problems
+	}
+	if err := checkSchemaNames(s.schema.AST()); err != nil {
+		problems.Errorf(src.mention(tokens, err), "schema-invalid", "%s", err)
+		return nil, problems
+	}
 	if err := s.resolve(); err != nil {
 		problems.Errorf(src.mention(tokens, err), "schema-invalid", "%s", err)
 		return nil, problems
