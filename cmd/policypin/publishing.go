@@ -105,11 +105,16 @@ func (o *lockFlags) build(w *world) (gitstore.LockOptions, error) {
 	if err != nil {
 		host = "unknown host"
 	}
+	said := "" // the last moments of a wait come quickly
 	opts := gitstore.LockOptions{
 		Wait: o.wait, Break: o.takeOver,
 		Holder: fmt.Sprintf("%s pid %d", host, os.Getpid()),
 		Waiting: func(holder string, waited time.Duration) {
-			w.say("waiting for %s, which holds the lock (%s)", report.Clean(holder), waited.Round(time.Second))
+			text := fmt.Sprintf("waiting for %s, which holds the lock (%s)", report.Clean(holder), waited.Round(time.Second))
+			if text != said {
+				w.say("%s", text)
+			}
+			said = text
 		},
 	}
 	if server, repo, id := w.getenv("GITHUB_SERVER_URL"), w.getenv("GITHUB_REPOSITORY"), w.getenv("GITHUB_RUN_ID"); id != "" {
