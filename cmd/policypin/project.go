@@ -157,10 +157,20 @@ func load(fsys fs.FS) (*manifest.Tree, error) {
 	return tree, nil
 }
 
+// A gone error means that a project was found, in the work tree or in HEAD, and
+// that the state that was asked for doesn't have it.
+type gone struct{ err error }
+
+func (g *gone) Error() string   { return "the project's folder has no " + manifest.ProjectFile + " in that state" }
+func (g *gone) Unwrap() []error { return []error{errNoProject, g.err} }
+
 // noFile says more about a missing project file than that a file is missing.
 func noFile(err error) error {
 	if missing(err) {
-		return fmt.Errorf("%w (%w)", errNoProject, err)
+		return &hinted{
+			err:  &gone{err},
+			hint: "git restore " + manifest.ProjectFile + " brings back a deleted one, and -C DIR looks where it moved to; an older commit may be from before it",
+		}
 	}
 	return err
 }
