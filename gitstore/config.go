@@ -35,9 +35,50 @@ func readSettings(names ...string) (*format.Config, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := format.NewDecoder(bytes.NewReader(text)).Decode(raw); err != nil {
-			return nil, fmt.Errorf("reading %s: %w", name, err)
+		one := format.New()
+		if err := format.NewDecoder(bytes.NewReader(text)).Decode(one); err != nil {
+			// go-git 5.19 knows neither settings on the line of their section nor
+			// [section.subsection]. What git can't read either is an error.
+			var gitErr error
+			if one, gitErr = settingsByGit(name); gitErr != nil {
+				return nil, fmt.Errorf("reading %s: %w", name, err)
+			}
 		}
+		for _, section := range one.Sections {
+			for _, o := range section.Options {
+				raw.AddOption(section.Name, format.NoSubsection, o.Key, o.Value)
+			}
+			for _, sub := range section.Subsections {
+				for _, o := range sub.Options {
+					raw.AddOption(section.Name, sub.Name, o.Key, o.Value)
+				}
+			}
+		}
+	}
+	return raw, nil
+}
+
+// settingsByGit has git read one configuration file, without what it includes.
+func settingsByGit(name string) (*format.Config, error) {
+	out, err := gitProcess{gitDir: filepath.Dir(name)}.run(nil, nil, "config", "--null", "--no-includes", "--file", name, "--list")
+	if err != nil {
+		return nil, err
+	}
+	raw := format.New()
+	for setting := range strings.SplitSeq(string(out), "\x00") {
+		if setting == "" {
+			continue
+		}
+		key, value, ok := strings.Cut(setting, "\n")
+		if !ok {
+			value = "true" // it has no =
+		}
+		section, rest, _ := strings.Cut(key, ".")
+		sub := format.NoSubsection
+		if last := strings.LastIndexByte(rest, '.'); last >= 0 {
+			sub, rest = rest[:last], rest[last+1:]
+		}
+		raw.AddOption(section, sub, rest, value)
 	}
 	return raw, nil
 }
@@ -50,8 +91,8 @@ func (s *store) settings() (*format.Config, error) {
 // Config returns the configuration without what go-git 5.19 would refuse or
 // misread and a reader has no use for: extensions, which [store.checkFormat]
 // has judged, settings of branches (it doesn't know rebase = merges) and packs,
-// remotes without a URL, and URL rules without insteadOf (it takes those for
-// rules about every URL).
+// remotes without a URL, what remotes fetch (it doesn't know ^refs/heads/x), and
+// URL rules without insteadOf (it takes those for rules about every URL).
 func (s *store) Config() (*config.Config, error) {
 	raw, err := s.settings()
 	if err != nil {
@@ -61,6 +102,9 @@ func (s *store) Config() (*config.Config, error) {
 		raw.RemoveSection(name)
 	}
 	raw.Section("remote").Subsections = having(raw.Section("remote").Subsections, "url")
+	for _, remote := range raw.Section("remote").Subsections {
+		remote.RemoveOption("fetch")
+	}
 	raw.Section("url").Subsections = having(raw.Section("url").Subsections, "insteadOf")
 	var text bytes.Buffer
 	if err := format.NewEncoder(&text).Encode(raw); err != nil {

@@ -1,6 +1,8 @@
 package gitstore
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -12,6 +14,8 @@ func TestOpenTakesSettingsThatDoNotMatter(t *testing.T) {
 		{"branch.main.rebase", "merges"},
 		{"branch.main.merge", "odd"},
 		{"remote.origin.url", "https://example.com/x.git"},
+		{"remote.origin.fetch", "^refs/heads/dependabot/*"},
+		{"remote.origin.push", ":"},
 		{"remote.nourl.fetch", "+refs/heads/*:refs/remotes/nourl/*"},
 		{"url.https://elsewhere.example/.pushInsteadOf", "ssh://"},
 		{"pack.window", "1k"},
@@ -37,6 +41,38 @@ func TestOpenTakesSettingsThatDoNotMatter(t *testing.T) {
 	g.write(".git/config", "[core\n")
 	if _, err := Open(g.dir, nil); err == nil || !strings.Contains(err.Error(), "config") {
 		t.Errorf("malformed configuration: got %v", err)
+	}
+}
+
+// Git is older than the layout that git config writes.
+func TestConfigIsReadInEveryLayout(t *testing.T) {
+	g := newGitRepo(t)
+	want := g.commit("one", "a", "a")
+	linked := filepath.Join(t.TempDir(), "linked")
+	if err := os.Mkdir(linked, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		"[core] repositoryformatversion = 0\n\tworktree = " + linked + "\n",
+		"[CORE]\nRepositoryFormatVersion=0\nWorkTree = " + linked + "\n[branch.main]\n\tremote = origin\n",
+		"\xef\xbb\xbf[core]repositoryformatversion=0\n[core]worktree=" + linked + " ; a comment\r\n[remote \"a.b\"] url = x\n",
+	} {
+		g.writeIn("config", text)
+		if got := g.git("rev-parse", "--show-toplevel"); got != linked {
+			t.Fatalf("%q: git says %s", text, got)
+		}
+		r := g.open()
+		if got, err := r.Resolve("main"); err != nil || got != want || r.Root() != linked {
+			t.Errorf("%q: got %s, %v in %s", text, got, err, r.Root())
+		}
+	}
+	g.writeIn("config", "[core] bare\n\trepositoryformatversion = 0\n")
+	if r := g.open(); r.Root() != "" {
+		t.Errorf("bare without a value: got %s", r.Root())
+	}
+	t.Setenv("PATH", t.TempDir())
+	if _, err := Open(g.dir, nil); err == nil || !strings.Contains(err.Error(), "config") {
+		t.Errorf("without git: got %v", err)
 	}
 }
 
