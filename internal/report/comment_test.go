@@ -221,6 +221,21 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
+// Who reads a refusal on a pull request has no command line, but can set a label.
+func TestRefusalNamesItsLabel(t *testing.T) {
+	c := Comment{Plan: &publish.Plan{Target: "production", Refusals: publish.Refusals{
+		{Message: "more is allowed", Hint: "say so", Gate: "widened", Label: "policypin/widened@abc"}, {Message: "no", Hint: "try again"},
+	}}, Diff: &manifest.Diff{}}
+	const with = "- more is allowed. To go on: say so, or on the pull request with the label `policypin/widened@abc`, set by somebody else with write access\n"
+	if text := render(t, c, CommentBudget); strings.Contains(text, with) {
+		t.Errorf("no pull request is about this:\n%s", text)
+	}
+	c.OnMerge = true
+	if text := render(t, c, CommentBudget); !strings.Contains(text, with) || !strings.Contains(text, "- no. To go on: try again\n") {
+		t.Errorf("got\n%s", text)
+	}
+}
+
 // What decides where things go is read before all else, and a table that is cut
 // says so.
 func TestOrderAndCounts(t *testing.T) {

@@ -48,6 +48,9 @@ func (m *markdown) refusals() *part {
 			text := "- " + m.prose(list[i].Message)
 			if list[i].Hint != "" {
 				text += ". To go on: " + m.prose(list[i].Hint)
+				if m.OnMerge && list[i].Label != "" { // a reviewer has no command line
+					text += ", or on the pull request with the label " + m.id(list[i].Label) + ", set by somebody else with write access"
+				}
 			}
 			return text + "\n"
 		},
