@@ -26,6 +26,7 @@ type aspect struct {
 	params  []string // the literals, the pattern or the other attribute
 	sampled bool     // the representatives don't cover it
 	subject bool     // the path is principal or resource
+	idle    bool     // nobody asks
 	named   []types.Value
 	// possible tells which answers the representatives give; answer is that of
 	// one request, and get is the value in it.
@@ -239,7 +240,7 @@ func (a *aspecter) scalar(s *slot, path, has string, optional bool, get func(*vi
 	} else if a.finite(s.want) {
 		named = domain
 	}
-	one := &aspect{kind: kind, path: path, has: has, sampled: s.sampled, subject: path == "principal" || path == "resource", named: named, get: get}
+	one := &aspect{kind: kind, path: path, has: has, sampled: s.sampled, subject: path == "principal" || path == "resource", idle: len(s.by) == 0, named: named, get: get}
 	numbers := make(map[string]int, len(named))
 	for i, value := range named {
 		numbers[string(value.MarshalCedar())] = i

@@ -3,6 +3,7 @@ package cedar
 import (
 	"slices"
 
+	cedargo "github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/types"
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
 )
@@ -94,6 +95,13 @@ func (x *scopeIndex) candidates(world types.EntityGetter, r types.Request) []int
 	}
 	slices.Sort(found)
 	return slices.Compact(found)
+}
+
+// Matches tells whether one policy does, by its place in what was given to
+// [NewAuthorizer].
+func (a *Authorizer) Matches(number int, e *Entities, r Request) bool {
+	_, said := cedargo.Authorize(&a.policies[number], e.getter(), r.request)
+	return len(said.Reasons) > 0
 }
 
 // upwards lists an entity and all its ancestors, the entity first.

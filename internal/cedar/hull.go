@@ -1,6 +1,7 @@
 package cedar
 
 import (
+	"encoding/binary"
 	"iter"
 	"slices"
 	"strings"
@@ -14,6 +15,19 @@ import (
 type Hull struct {
 	of   *Aspects
 	seen [][]bool
+}
+
+// Cell is what one request answers to all of the questions. Policies that ask
+// nothing else come to the same result for all requests of one cell.
+func (a *Aspects) Cell(e *Entities, r Request) string {
+	w := newView(e, r)
+	code := make([]byte, 0, 2*len(a.list))
+	for _, one := range a.list {
+		if !one.idle {
+			code = binary.AppendUvarint(code, uint64(one.answer(w)))
+		}
+	}
+	return string(code)
 }
 
 // Hull is that of no request.
@@ -67,6 +81,9 @@ func Common(hulls []*Hull) []string {
 		if q.kind != askElement && q.kind != askMore {
 			members = nil
 		}
+		if q.idle {
+			continue
+		}
 		seen, possible := slices.Clone(hulls[0].seen[i]), slices.Clone(q.possible)
 		sampled, everywhere := q.sampled, true
 		for _, h := range hulls[1:] {
@@ -101,7 +118,7 @@ func (h *Hull) find(q *aspect) int {
 		return -1
 	}
 	return slices.IndexFunc(h.of.list, func(have *aspect) bool {
-		return have.kind == q.kind && have.path == q.path && slices.Equal(have.params, q.params) && slices.EqualFunc(have.named, q.named, types.Value.Equal)
+		return !have.idle && have.kind == q.kind && have.path == q.path && slices.Equal(have.params, q.params) && slices.EqualFunc(have.named, q.named, types.Value.Equal)
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 
 // A term is one thing that is asked about a request.
 type term struct {
+	name   string // what is asked, alike in every survey of the environment; "": it isn't known
 	by     mention
 	values []types.Value // nil stands for an attribute that isn't there
 	apply  func(*choices, types.Value)
@@ -74,9 +75,36 @@ func (v *Survey) Own(policy, number int) (values []int) {
 	return slices.Compact(values)
 }
 
+// Alike are the numbers in another survey of the environment of the same terms
+// with the same values, and -1 for the others.
+func (v *Survey) Alike(other *Survey) []int {
+	there := make(map[string]int, len(other.terms))
+	for i, t := range other.terms {
+		if t.name != "" {
+			there[t.name] = i
+		}
+	}
+	numbers := make([]int, len(v.terms))
+	for i, t := range v.terms {
+		at, ok := there[t.name]
+		if ok {
+			u := other.terms[at]
+			ok = len(t.values) == len(u.values) && maps.Equal(t.number, u.number)
+		}
+		if numbers[i] = at; !ok {
+			numbers[i] = -1
+		}
+	}
+	return numbers
+}
+
+// named gives the last term a name, by which it is known in other surveys.
+func (v *Survey) named(name string) { v.terms[len(v.terms)-1].name = name }
+
 // value makes a term of the value of a slot.
-func (v *Survey) value(s *slot, values []types.Value, apply func(*choices, types.Value)) {
+func (v *Survey) value(name string, s *slot, values []types.Value, apply func(*choices, types.Value)) {
 	v.add(s.by, values, apply)
+	v.named(name)
 	t := &v.terms[len(v.terms)-1]
 	t.of, t.number = s, make(map[string]int, len(values))
 	for i, value := range values {
@@ -101,7 +129,7 @@ func (v *Survey) list() {
 		if name == "resource" && v.env.Principal == v.env.Resource && len(values) > 1 {
 			values[0], values[1] = values[1], values[0] // where nobody asks, they are two all the same
 		}
-		v.value(s.uid, values, func(c *choices, value types.Value) { c.uids[name] = value.(types.EntityUID) })
+		v.value(name, s.uid, values, func(c *choices, value types.Value) { c.uids[name] = value.(types.EntityUID) })
 		byName := func(a, b types.EntityUID) int { return cmp.Compare(a.String(), b.String()) }
 		for _, group := range slices.SortedFunc(maps.Keys(s.above), byName) {
 			v.add(s.above[group], yesNo, func(c *choices, value types.Value) {
@@ -109,10 +137,11 @@ func (v *Survey) list() {
 					c.above[name] = append(c.above[name], group)
 				}
 			})
+			v.named(name + " in " + group.String())
 		}
 	}
 	for _, name := range roots {
-		v.listKids(v.roots[name])
+		v.listKids(name, v.roots[name])
 	}
 }
 
@@ -125,28 +154,29 @@ func (v *Survey) add(by mention, values []types.Value, apply func(*choices, type
 	v.terms = append(v.terms, term{by: by, values: values, apply: apply})
 }
 
-func (v *Survey) listKids(owner *slot) {
+func (v *Survey) listKids(path string, owner *slot) {
 	for _, name := range slices.Sorted(maps.Keys(owner.kids)) {
-		s := owner.kids[name]
+		s, path := owner.kids[name], path+"."+string(name.MarshalCedar())
 		put := func(c *choices, value types.Value) { c.values[s] = value }
 		switch s.want.(type) {
 		case resolved.RecordType, resolved.SetType:
 			if s.optional {
 				v.add(s.by, present, put)
+				v.named("has " + path)
 			}
 		default:
 			values := v.domain(s)
 			if s.optional {
 				values = append(values, nil)
 			}
-			v.value(s, values, put)
+			v.value(path, s, values, put)
 		}
-		v.listElements(s)
-		v.listKids(s)
+		v.listElements(path, s)
+		v.listKids(path, s)
 	}
 }
 
-func (v *Survey) listElements(s *slot) {
+func (v *Survey) listElements(path string, s *slot) {
 	for _, text := range slices.Sorted(maps.Keys(s.elements)) {
 		element := s.elements[text]
 		by := maps.Clone(s.elemBy[text])
@@ -156,6 +186,7 @@ func (v *Survey) listElements(s *slot) {
 				c.elements[s] = append(c.elements[s], element)
 			}
 		})
+		v.named(path + " contains " + text)
 	}
 	if s.more == nil {
 		return
@@ -169,6 +200,7 @@ func (v *Survey) listElements(s *slot) {
 			c.elements[s] = append(c.elements[s], others[0])
 		}
 	})
+	v.named(path + " has others")
 }
 
 // class are a slot and those that it is compared with, directly or not.

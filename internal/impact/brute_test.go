@@ -123,6 +123,11 @@ func newUniverse(t testing.TB, schema *cedar.Schema) *universe {
 // policy sets differ, where it says that it is complete; and each witness is a
 // request that the schema allows and that is decided differently.
 func TestBruteForce(t *testing.T) {
+	t.Run("at once", func(t *testing.T) { bruteForce(t, fewOthers) })
+	t.Run("one by one", func(t *testing.T) { bruteForce(t, -1) })
+}
+
+func bruteForce(t *testing.T, few int) {
 	u := newUniverse(t, tree(t, "permit (principal, action, resource);").Schemas["v1"])
 	complete, flips, hidden := 0, 0, 0
 	for seed := range uint64(200) {
@@ -139,7 +144,7 @@ func TestBruteForce(t *testing.T) {
 			to = append(to, randomPolicy(r))
 		}
 		a, b := tree(t, from...), tree(t, to...)
-		report := Compare(a, b, Options{})
+		report := withFewOthers(t, few, a, b)
 		sa, sb := newState(true, a, a.Sets[0], nil), newState(false, b, b.Sets[0], nil)
 		sa.mark(sb)
 		sb.mark(sa)

@@ -245,7 +245,7 @@ func TestNothingIsSaidOfWhatWasNotTried(t *testing.T) {
 	b.mark(a)
 	c := newComparison(to.Schemas["v1"], a, b)
 	s := &search{comparison: c, env: c.schema.Environments()[0]}
-	s.run(50)
+	s.run(50, maxNarrow)
 	if !s.partial || len(s.findings) != 1 {
 		t.Fatalf("got %d findings, partial %t", len(s.findings), s.partial)
 	}
@@ -267,5 +267,22 @@ func TestFactsHideCredentials(t *testing.T) {
 	long := shown([]string{strings.Repeat("ü", 1000), "a", "b", "c", "d", "e", "f", "g", "h"})
 	if len(long) != maxFacts+1 || long[maxFacts] != "…" || len(long[0]) > maxFactBytes+3 {
 		t.Errorf("got %q", long)
+	}
+}
+
+// The principal of an enumeration has one of a few names, and where no policy
+// asks which, the one that was tried is no condition.
+func TestNothingIsSaidOfWhatNobodyAsks(t *testing.T) {
+	const schema = `
+entity Color enum ["red", "green"];
+entity Doc = { vip: Bool };
+action read appliesTo { principal: Color, resource: Doc };
+`
+	from, to := inSchema(t, schema, `permit (principal, action, resource) when { resource.vip };`), inSchema(t, schema, `permit (principal, action, resource);`)
+	for _, few := range []int{fewOthers, -1} {
+		f := withFewOthers(t, few, from, to).Sets[0].Findings[0]
+		if got := strings.Join(f.Common, "; "); got != "resource.vip == false" {
+			t.Errorf("%d: got %q", few, got)
+		}
 	}
 }

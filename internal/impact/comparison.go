@@ -89,7 +89,7 @@ func (c *comparison) run(report *SetReport, given *trial) {
 	for range min(runtime.GOMAXPROCS(0), len(searches)) {
 		workers.Go(func() {
 			for s := range next {
-				s.run(max(minRequests, maxRequests/len(searches)))
+				s.run(max(minRequests, maxRequests/len(searches)), max(narrowEach, maxNarrow/len(searches)))
 			}
 		})
 	}
@@ -104,7 +104,7 @@ func (c *comparison) run(report *SetReport, given *trial) {
 	c.quiet = true
 	var partial []cedar.Environment
 	for _, s := range searches {
-		c.quiet = c.quiet && s.quiet
+		c.quiet = c.quiet && s.alike
 		report.Requests += s.decided
 		report.Sources.Synthesized += s.decided
 		report.Uncovered = append(report.Uncovered, s.uncovered...)

@@ -48,17 +48,36 @@ func TestNumberedEntries(t *testing.T) {
 	}
 }
 
-// An expression of a policy that stays the same keeps nothing from being
-// complete where the changed ones answer alike.
+// An expression of a policy that stays the same keeps impact from being complete
+// only where it could hide a change or bring one out.
 func TestUnchangedExpressions(t *testing.T) {
-	const open = `forbid (principal, action, resource) when { context has n && context.n * 2 > 7 };`
-	r := Compare(tree(t, open, `permit (principal, action, resource) when { principal.vip };`), tree(t, open, `permit (principal, action, resource) unless { !principal.vip };`), Options{})
-	if !r.Complete() || r.Changed() {
-		t.Errorf("got %+v", r.Sets[0])
-	}
-	r = Compare(tree(t, open, `permit (principal, action, resource) when { principal.vip };`), tree(t, open, anyone), Options{})
-	if r.Complete() || !r.Changed() {
-		t.Errorf("got %+v", r.Sets[0])
+	const (
+		vip        = `permit (principal, action, resource) when { principal.vip };`
+		vipAgain   = `permit (principal, action, resource) unless { !principal.vip };`
+		open       = `forbid (principal, action, resource) when { context has n && context.n * 2 > 7 };`
+		permitOpen = `permit (principal, action, resource) when { context has n && context.n * 2 == 7 };`
+		nobodyElse = `forbid (principal, action, resource) unless { context has n && context.n * 2 == 7 };`
+		forbidVIP  = `forbid (principal, action, resource) when { principal.vip };`
+	)
+	for _, tt := range []struct {
+		name              string
+		from, to          []string
+		changed, complete bool
+	}{
+		{"the changed ones answer alike", []string{open, vip}, []string{open, vipAgain}, false, true},
+		{"a forbid that needn't match", []string{open, vip}, []string{open, anyone}, true, true},
+		{"a forbid that may always match", []string{nobodyElse, vip}, []string{nobodyElse, anyone}, false, false},
+		{"a permit that may never match", []string{permitOpen, forbidVIP}, []string{permitOpen}, false, false},
+		{"a permit that another stands in for", []string{permitOpen, anyone, forbidVIP}, []string{permitOpen, anyone}, true, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, few := range []int{fewOthers, -1} {
+				r := withFewOthers(t, few, tree(t, tt.from...), tree(t, tt.to...))
+				if r.Complete() != tt.complete || r.Changed() != tt.changed {
+					t.Errorf("%d: got %+v", few, r.Sets[0])
+				}
+			}
+		})
 	}
 }
 

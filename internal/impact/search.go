@@ -1,9 +1,7 @@
 package impact
 
 import (
-	"encoding/binary"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 
 	"github.com/policypin/policypin/internal/cedar"
@@ -39,66 +37,104 @@ func affordable(limit, policies int) int {
 // may hide the difference.
 type search struct {
 	*comparison
-	env       cedar.Environment
-	survey    *cedar.Survey
+	env cedar.Environment
+	outcome
+}
+
+// An outcome is what a search came to.
+type outcome struct {
 	decided   int
 	findings  []Finding
 	groups    map[string]int
 	uncovered []Uncovered
 	failures  failures
-	quiet     bool // the changed policies answer every request alike
+	alike     bool // the changed policies answer every request alike
 	partial   bool // not all combinations were tried
 }
 
-func (s *search) run(limit int) {
+// run makes up as many requests as the limits say: for all policies at once, and
+// for others one by one.
+func (s *search) run(limit, narrow int) {
 	limit = affordable(limit, s.changed)
-	s.groups = map[string]int{}
 	// What the changed policies ask is enough to see that they answer alike. Then
 	// nothing that others say, or that isn't known of them, can matter.
-	s.survey = s.schema.Survey(s.env, s.asked[:s.changed])
-	if kept, covered := s.first(limit); covered && len(kept) == 0 && len(s.survey.Open) == 0 {
-		s.quiet = true
+	survey := s.schema.Survey(s.env, s.asked[:s.changed])
+	kept, covered := s.first(survey, limit)
+	if covered && len(kept) == 0 && len(survey.Open) == 0 {
+		s.alike = true
 		return
 	}
-	s.survey, s.decided, s.failures = s.schema.Survey(s.env, s.asked), 0, failures{}
-	for _, o := range s.survey.Open {
-		s.uncovered = append(s.uncovered, Uncovered(o))
-	}
-	kept, covered := s.first(limit)
-	all := variation{survey: s.survey, sizes: s.survey.Terms()}
-	var second []int
-	for i := range all.sizes {
-		if !s.asks(i, 0, s.changed) {
-			second = append(second, i)
+	alone := s.outcome
+	few := len(s.asked)-s.changed <= fewOthers
+	var whole outcome
+	if few {
+		s.outcome = outcome{}
+		s.together(limit)
+		if whole = s.outcome; len(whole.uncovered) == len(survey.Open) || !covered {
+			return
 		}
 	}
-	all.terms, all.policies = second, [2]int{s.changed, len(s.asked)}
+	// What the others ask may keep the search from being complete, and not matter.
+	s.outcome = alone
+	for _, o := range survey.Open {
+		s.uncovered = append(s.uncovered, Uncovered(o))
+	}
+	all := s.narrowed(survey, kept, narrow) && covered
+	switch {
+	case few && (!all || len(s.uncovered) > len(survey.Open)):
+		s.outcome = whole // which has tried as much
+	case !all:
+		s.leaves(narrow)
+	}
+}
+
+// leaves says that there are more combinations than were tried.
+func (s *search) leaves(limit int) {
+	s.partial = true
+	s.uncovered = append(s.uncovered, Uncovered{Reason: fmt.Sprintf(
+		"requests of %s: more combinations of what the policies ask than are tried (%d)", s.env, limit)})
+}
+
+// together varies what all policies ask.
+func (s *search) together(limit int) {
+	survey := s.schema.Survey(s.env, s.asked)
+	for _, o := range survey.Open {
+		s.uncovered = append(s.uncovered, Uncovered(o))
+	}
+	kept, covered := s.first(survey, limit)
+	all := variation{survey: survey, sizes: survey.Terms()}
+	for t := range all.sizes {
+		if !asks(survey, t, 0, s.changed) {
+			all.terms = append(all.terms, t)
+		}
+	}
+	all.policies = [2]int{s.changed, len(s.asked)}
 	limit = affordable(limit, len(s.asked)-s.changed)
 	all.limit = max(1, limit/max(1, len(kept)))
 	for _, choice := range kept {
-		goals := s.goals(choice)
+		world, request, _ := survey.Build(choice)
+		goals := s.goals(world, request)
 		covered = all.each(choice, func(choice []int) bool {
-			s.visit(choice, goals)
+			delete(goals, s.visit(survey, choice))
 			return len(goals) > 0
 		}) && covered
 	}
-	if s.partial = !covered; s.partial {
-		s.uncovered = append(s.uncovered, Uncovered{Reason: fmt.Sprintf(
-			"requests of %s: more combinations of what the policies ask than are tried (%d)", s.env, limit)})
+	if !covered {
+		s.leaves(limit)
 	}
 }
 
 // first is the first stage. It returns the combinations for which the changed
 // policies answer differently, and whether it tried all.
-func (s *search) first(limit int) (kept [][]int, covered bool) {
-	all := variation{survey: s.survey, sizes: s.survey.Terms(), policies: [2]int{0, s.changed}, limit: limit}
-	for i := range all.sizes {
-		if s.asks(i, 0, s.changed) {
-			all.terms = append(all.terms, i)
+func (s *search) first(survey *cedar.Survey, limit int) (kept [][]int, covered bool) {
+	all := variation{survey: survey, sizes: survey.Terms(), policies: [2]int{0, s.changed}, limit: limit}
+	for t := range all.sizes {
+		if asks(survey, t, 0, s.changed) {
+			all.terms = append(all.terms, t)
 		}
 	}
 	covered = all.each(make([]int, len(all.sizes)), func(choice []int) bool {
-		world, request, ok := s.survey.Build(choice)
+		world, request, ok := survey.Build(choice)
 		if !ok {
 			return true
 		}
@@ -113,8 +149,9 @@ func (s *search) first(limit int) (kept [][]int, covered bool) {
 	return kept, covered
 }
 
-func (s *search) asks(term, from, to int) bool {
-	for p := range s.survey.Askers(term) {
+// asks tells whether any of the policies of some numbers asks about a term.
+func asks(survey *cedar.Survey, term, from, to int) bool {
+	for p := range survey.Askers(term) {
 		if from <= p && p < to {
 			return true
 		}
@@ -127,13 +164,13 @@ func (s *search) asks(term, from, to int) bool {
 // doesn't matter what they permit.
 type mask struct{ permit, forbid bool }
 
+func maskOf(d cedar.Decision) mask {
+	return mask{permit: d.Allow, forbid: !d.Allow && len(d.Numbers) > 0}
+}
+
 // goals are the masks under which a combination of the first stage is a change.
 // One request for each shows all there is, since its cause is the changed policies.
-func (s *search) goals(choice []int) map[mask]bool {
-	world, request, ok := s.survey.Build(choice)
-	if !ok {
-		return nil
-	}
+func (s *search) goals(world *cedar.Entities, request cedar.Request) map[mask]bool {
 	a, b := s.from.parts.Answer(world, request), s.to.parts.Answer(world, request)
 	goals := map[mask]bool{}
 	for _, m := range []mask{{}, {permit: true}, {forbid: true}} {
@@ -157,45 +194,49 @@ func (s *search) possible(m mask) bool {
 // over is the decision if the changed policies say a and the others this.
 func (m mask) over(a cedar.Answer) bool { return (a.Permit || m.permit) && !a.Forbid && !m.forbid }
 
-// visit decides one request with all policies.
-func (s *search) visit(choice []int, goals map[mask]bool) {
-	world, request, ok := s.survey.Build(choice)
+// visit decides one request with all policies, and returns what those say that
+// didn't change. A choice that is no request comes to a mask that nothing has.
+func (s *search) visit(survey *cedar.Survey, choice []int) mask {
+	world, request, ok := survey.Build(choice)
 	if !ok {
-		return
+		return mask{permit: true, forbid: true}
 	}
 	s.decided++
-	rest := s.rest.Answer(world, request)
-	delete(goals, mask{permit: rest.Permit && !rest.Forbid, forbid: rest.Forbid})
+	m := maskOf(s.rest.Decide(world, request))
 	f, ok := s.judge(world, request)
 	if !ok {
-		return
+		return m
 	}
 	i, known := s.groups[f.key()]
 	if known {
 		s.findings[i].Count++
 		s.note(&s.findings[i], s.env, world, request)
 		if !s.findings[i].wants(f.Examples[0]) {
-			return
+			return m
 		}
 	}
 	example := &f.Examples[0]
-	if example.Request, example.Entities, ok = s.witness(choice, f); !ok {
+	if example.Request, example.Entities, ok = s.witness(survey, choice, f); !ok {
 		s.uncovered = append(s.uncovered, Uncovered{Reason: "a request was decided in two ways: " + example.Text})
-		return
+		return m
 	}
 	example.Facts = s.facts(f, s.env, world, request, true)
 	if known {
 		s.findings[i].Examples = append(s.findings[i].Examples, *example)
-		return
+		return m
 	}
 	s.note(&f, s.env, world, request)
+	if s.groups == nil {
+		s.groups = map[string]int{}
+	}
 	s.groups[f.key()] = len(s.findings)
 	s.findings = append(s.findings, f)
+	return m
 }
 
 // witness builds the request anew and decides it again.
-func (s *search) witness(choice []int, f Finding) (request, entities []byte, ok bool) {
-	world, r, ok := s.survey.Build(choice)
+func (s *search) witness(survey *cedar.Survey, choice []int, f Finding) (request, entities []byte, ok bool) {
+	world, r, ok := survey.Build(choice)
 	if !ok {
 		return nil, nil, false
 	}
@@ -209,143 +250,4 @@ func (s *search) witness(choice []int, f Finding) (request, entities []byte, ok 
 	}
 	entities, err = world.JSON()
 	return request, entities, err == nil
-}
-
-// A variation goes through choices of values for some terms.
-type variation struct {
-	survey   *cedar.Survey
-	sizes    []int
-	terms    []int
-	policies [2]int // the numbers of those who ask, from and to
-	limit    int
-}
-
-// each visits all combinations if they are within the limit, or until visit
-// returns false. Otherwise it visits some, always the same, and returns false:
-// those with one term or two other than in base, which is what most changes need,
-// and for each policy the combinations of what it asks, or a selection of them.
-func (v variation) each(base []int, visit func([]int) bool) (all bool) {
-	choice := append([]int(nil), base...)
-	if count(v.sizes, v.terms, v.limit) <= v.limit {
-		product(v.sizes, v.terms, choice, visit)
-		return true
-	}
-	policies := v.policies[1] - v.policies[0]
-	v.limit = max(1, v.limit/sampling, min(v.limit, sampling*policies))
-	seen := map[string]bool{}
-	var code []byte
-	enough := false
-	once := func(choice []int) bool {
-		code = code[:0]
-		for _, n := range choice {
-			code = binary.AppendUvarint(code, uint64(n))
-		}
-		key := string(code)
-		if !enough && !seen[key] && len(seen) < v.limit {
-			seen[key] = true
-			enough = !visit(choice)
-		}
-		return !enough
-	}
-	once(choice)
-	const least = 8 // fewer show nothing of a policy; then the last ones go without
-	share := max(least, v.limit/policies)
-	random := rand.New(rand.NewPCG(1, 2))
-	asked := map[int][]int{}
-	for _, t := range v.terms {
-		for p := range v.survey.Askers(t) {
-			asked[p] = append(asked[p], t)
-		}
-	}
-	for p := v.policies[0]; p < v.policies[1] && len(seen) < v.limit && !enough; p++ {
-		values := map[int][]int{}
-		for _, t := range asked[p] {
-			values[t] = v.survey.Own(p, t)
-		}
-		copy(choice, base)
-		v.some(asked[p], values, choice, share, random, once)
-	}
-	return enough
-}
-
-// some visits up to a number of combinations of the values of some terms: all, or
-// those with one term or two other than they are, and others at random.
-func (v variation) some(terms []int, values map[int][]int, choice []int, most int, random *rand.Rand, visit func([]int) bool) {
-	sizes := make([]int, len(v.sizes))
-	for t, list := range values {
-		sizes[t] = len(list)
-	}
-	left := most
-	once := func(choice []int) bool {
-		left--
-		return visit(choice) && left > 0
-	}
-	if count(sizes, terms, most) <= most {
-		among(values, terms, choice, once)
-		return
-	}
-	for i := range terms {
-		if left > 0 {
-			among(values, terms[i:i+1], choice, once)
-		}
-	}
-	others := make(map[int][]int, len(values))
-	for t, list := range values {
-		others[t] = list[1:]
-	}
-	for i := 1; i < len(terms) && left > most/2; i++ {
-		for _, t := range terms[:i] {
-			if left > 0 {
-				among(others, []int{t, terms[i]}, choice, once)
-			}
-		}
-	}
-	for left > 0 {
-		for _, t := range terms {
-			choice[t] = values[t][random.IntN(len(values[t]))]
-		}
-		if !once(choice) {
-			return
-		}
-	}
-}
-
-// count is the number of combinations, or something above the limit.
-func count(sizes, terms []int, limit int) int {
-	n := 1
-	for _, t := range terms {
-		if n *= sizes[t]; n > limit {
-			return limit + 1
-		}
-	}
-	return n
-}
-
-// product visits every combination of values of some terms, until visit returns
-// false. It puts the choice back as it was.
-func product(sizes, terms, choice []int, visit func([]int) bool) bool {
-	values := make(map[int][]int, len(terms))
-	for _, t := range terms {
-		for i := range sizes[t] {
-			values[t] = append(values[t], i)
-		}
-	}
-	return among(values, terms, choice, visit)
-}
-
-// among is product over some of the values.
-func among(values map[int][]int, terms, choice []int, visit func([]int) bool) bool {
-	if len(terms) == 0 {
-		return visit(choice)
-	}
-	was := choice[terms[0]]
-	more := true
-	for _, i := range values[terms[0]] {
-		if more {
-			choice[terms[0]] = i
-			more = among(values, terms[1:], choice, visit)
-		}
-	}
-	choice[terms[0]] = was
-	return more
 }
