@@ -166,16 +166,24 @@ const (
 // overwrites, and none of it takes Git's lock.
 func (r *Repo) createRef(name string, value Hash) error {
 	file := filepath.Join(r.commonDir, filepath.FromSlash(name))
-	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
-		return err
-	}
-	lock, err := os.OpenFile(file+".lock", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	for try := 1; errors.Is(err, fs.ErrExist); try++ {
-		if try == refLockTries {
-			return fmt.Errorf("%s.lock exists: another git process is writing, or one died", file)
+	take := func() (*os.File, error) {
+		if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
+			return nil, err
 		}
-		time.Sleep(refLockPause)
-		lock, err = os.OpenFile(file+".lock", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		return os.OpenFile(file+".lock", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	}
+	lock, err := take()
+	for try := 1; errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist); try++ {
+		gone := errors.Is(err, fs.ErrNotExist) // git pack-refs removes the folders that it empties
+		switch {
+		case try == refLockTries && gone:
+			return err
+		case try == refLockTries:
+			return fmt.Errorf("%s.lock exists: another git process is writing, or one died", file)
+		case !gone:
+			time.Sleep(refLockPause)
+		}
+		lock, err = take()
 	}
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -305,6 +306,38 @@ func TestCreateRefHonoursGitsLock(t *testing.T) {
 	if got := gittest.Git(t, s.work, "rev-parse", "a"); got != s.tip().String() {
 		t.Errorf("got %s, want %s", got, s.tip())
 	}
+}
+
+// git pack-refs takes away the folders that it has emptied.
+func TestCreateRefWhileFoldersGo(t *testing.T) {
+	s := newSite(t, 1)
+	r := openRepo(t, s.work, nil)
+	folder := filepath.Join(r.CommonDir(), "refs", "tags", "policypin", "local", "main")
+	done := make(chan struct{})
+	var removing sync.WaitGroup
+	removing.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default: // each fails as long as there is something in it
+				os.Remove(folder)
+				os.Remove(filepath.Dir(folder))
+			}
+		}
+	})
+	for i := range 300 {
+		name := fmt.Sprintf("refs/tags/policypin/local/main/v%d", i)
+		if err := r.createRef(name, s.tip()); err != nil {
+			t.Errorf("%s: %v", name, err)
+			break
+		}
+		if err := os.Remove(filepath.Join(folder, fmt.Sprintf("v%d", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(done)
+	removing.Wait()
 }
 
 // Local: HEAD is the tip, on a branch, detached, or unborn.
