@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/policypin/policypin/diag"
@@ -147,7 +148,7 @@ func (a *action) check(ctx context.Context) error {
 		_, err := targetNamed(tree.Project, a.in.target)
 		return err
 	default:
-		a.say("no target: nothing is planned; name one with the input target")
+		a.noTarget(tree.Project)
 		a.complete = true
 		return red
 	}
@@ -171,6 +172,16 @@ func (a *action) check(ctx context.Context) error {
 		c.Command = again.Command
 	}
 	return worse(a.planned(plan, err), red)
+}
+
+// noTarget says why nothing is planned. Where there are targets to choose from,
+// gates were meant to be checked.
+func (a *action) noTarget(file *manifest.Project) {
+	if slices.ContainsFunc(file.Targets, func(t manifest.Target) bool { return t.Name != localTarget }) {
+		a.notice("nothing is planned and no gate is checked: the project has several targets, and the input target names none")
+		return
+	}
+	a.say("no target: nothing is planned")
 }
 
 // otherBranch tells whether a pull request is for another branch than the one

@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/policypin/policypin/internal/gittest"
 )
 
 // A pull request that takes the project away is red, and its comment says that
@@ -105,81 +103,4 @@ func TestActionWithoutAProject(t *testing.T) {
 	if s := j.run(); s.status != 1 || !s.has("error", "run actions/checkout first") {
 		t.Errorf("without a checkout: %s", s)
 	}
-}
-
-// A run that is late, or was started again, is about an older commit than the
-// comment.
-func TestActionOfAnOlderCommit(t *testing.T) {
-	t.Parallel()
-	j := newJob(t, agentChange)
-	j.pull("pull_request")
-	j.hub.head = j.commits["HEAD_SHA"]
-	if s := j.run(); s.status != 0 || len(j.hub.ours()) != 1 {
-		t.Fatalf("got %s", s)
-	}
-	newer := strings.Replace(j.hub.comments[0].Body, "1 changed", "9 changed", 1)
-	j.hub.comments[0].Body, j.hub.head, j.hub.writes = newer, gone, nil
-	s := j.run()
-	if s.status != 0 || len(j.hub.writes) != 0 || j.hub.comments[0].Body != newer || !s.has("notice", "the pull request is at "+gone[:12]) {
-		t.Errorf("got writes %q; %s", j.hub.writes, s)
-	}
-}
-
-// What runs on the base says nothing about the pull request.
-func TestActionOnPullRequestTarget(t *testing.T) {
-	t.Parallel()
-	j := newJob(t, agentChange)
-	j.checkout(j.remote, "refs/remotes/origin/main", j.commits["BASE_SHA"])
-	j.event("pull_request_target", "pull_request", j.commits)
-	j.env["GITHUB_SHA"] = j.commits["BASE_SHA"]
-	const notice = "this says nothing about the pull request"
-	if s := j.run(); s.status != 0 || !s.has("notice", notice) || len(j.hub.writes) != 0 {
-		t.Errorf("got %s", s)
-	}
-	if err := os.RemoveAll(filepath.Join(j.workspace(), ".git")); err != nil {
-		t.Fatal(err)
-	}
-	j.checkout(j.remote, "refs/remotes/pull/7/head", j.commits["HEAD_SHA"])
-	if s := j.run(); s.status != 0 || s.has("notice", notice) {
-		t.Errorf("with the head checked out: %s", s)
-	}
-}
-
-// A branch that was pushed over may leave nothing to compare with.
-func TestActionChecksAForcedPush(t *testing.T) {
-	t.Parallel()
-	j := newJob(t, agentChange)
-	gittest.Git(t, j.world.remote(), "config", "uploadpack.allowAnySHA1InWant", "true")
-	j.checkout(j.remote, "refs/remotes/origin/topic", j.commits["HEAD_SHA"])
-	j.event("push", "push_forced", j.commits)
-	j.env["INPUT_COMMAND"] = "check"
-	if s := j.run(); s.status != 0 || !s.has("notice", "is gone from the remote") || s.outputs["plan"] == "" {
-		t.Errorf("got %s", s)
-	}
-}
-
-// What is merged into another branch than the target's is not published by that,
-// as in a stack of pull requests.
-func TestActionOnAnotherBranch(t *testing.T) {
-	t.Parallel()
-	j := newJob(t, wider)
-	other := map[string]string{"\"ref\": \"main\"": "\"ref\": \"develop\""}
-	for name, commit := range j.commits {
-		other[name] = commit
-	}
-	j.pull("pull_request")
-	j.event("pull_request", "pull_request", other)
-	j.env["INPUT_TARGET"] = "production"
-	s := j.run()
-	ours := j.hub.ours()
-	if s.status != 3 || len(ours) != 1 || s.outputs["widened"] != "true" || s.outputs["plan"] != "" || s.outputs["tests"] != "failed" {
-		t.Fatalf("got comments %q; %s", ours, s)
-	}
-	if !s.has("notice", "merging into develop publishes nothing, since target production publishes main") || strings.Contains(ours[0], "on merge") {
-		t.Errorf("got %s and\n%s", s, ours[0])
-	}
-	if s.outputs["report"] != "policypin-report-production.md" {
-		t.Errorf("got the report %q, which a step for another target would write, too", s.outputs["report"])
-	}
-	j.reproduce(ours[0], 0)
 }
