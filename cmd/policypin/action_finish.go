@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
@@ -99,10 +100,8 @@ func (a *action) postComment(ctx context.Context) {
 		a.notice("no comment: %v", err)
 		return
 	}
-	// A run that is late, or run again, must not put back what an older commit
-	// meant. Where GitHub can't be asked, the comment says which commit it is about.
-	if now, err := client.Pull(ctx, pr.Number); err == nil && now.Head.SHA != "" && now.Head.SHA != pr.HeadSHA {
-		a.notice("no comment: the pull request is at %.12s by now, and this run is about %.12s", now.Head.SHA, pr.HeadSHA)
+	if err := a.current(ctx, client, pr); err != nil {
+		a.notice("no comment: %v", err)
 		return
 	}
 	posted, err := client.Comment(ctx, pr.Number, report.Marker(c.Project), text, !c.Empty())
@@ -122,6 +121,23 @@ func (a *action) postComment(ctx context.Context) {
 	default:
 		a.say("comment %s", posted.Did)
 	}
+}
+
+// current tells whether a pull request is still what this run is about. One that
+// is late, or run again, must not put back what an older commit meant, or what
+// it meant for another branch. A token that may not ask goes on: the comment says
+// which commit it is about.
+func (a *action) current(ctx context.Context, client *ghaction.Client, pr *ghaction.PullRequest) error {
+	now, err := client.Pull(ctx, pr.Number)
+	switch {
+	case errors.Is(err, ghaction.ErrReadOnly):
+		return nil
+	case err != nil: // nor would GitHub answer the rest
+		return err
+	case now.Head.SHA != "" && now.Head.SHA != pr.HeadSHA, now.Base.Ref != "" && pr.Base != "" && now.Base.Ref != pr.Base:
+		return fmt.Errorf("the pull request is of %.12s into %s by now, and this run is about %.12s into %s", now.Head.SHA, now.Base.Ref, pr.HeadSHA, pr.Base)
+	}
+	return nil
 }
 
 // writeSummary writes the full report.

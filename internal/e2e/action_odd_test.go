@@ -8,20 +8,23 @@ import (
 )
 
 // A run that is late, or was started again, is about an older commit than the
-// comment.
+// comment, or about another branch.
 func TestActionOfAnOlderCommit(t *testing.T) {
 	t.Parallel()
 	j := newJob(t, agentChange)
 	j.pull("pull_request")
-	j.hub.head = j.commits["HEAD_SHA"]
+	j.hub.head, j.hub.base = j.commits["HEAD_SHA"], "main"
 	if s := j.run(); s.status != 0 || len(j.hub.ours()) != 1 {
 		t.Fatalf("got %s", s)
 	}
 	newer := strings.Replace(j.hub.comments[0].Body, "1 changed", "9 changed", 1)
-	j.hub.comments[0].Body, j.hub.head, j.hub.writes = newer, gone, nil
-	s := j.run()
-	if s.status != 0 || len(j.hub.writes) != 0 || j.hub.comments[0].Body != newer || !s.has("notice", "the pull request is at "+gone[:12]) {
-		t.Errorf("got writes %q; %s", j.hub.writes, s)
+	j.hub.comments[0].Body, j.hub.writes = newer, nil
+	for _, now := range [][2]string{{gone, "main"}, {j.commits["HEAD_SHA"], "develop"}} {
+		j.hub.head, j.hub.base = now[0], now[1]
+		s := j.run()
+		if s.status != 0 || len(j.hub.writes) != 0 || j.hub.comments[0].Body != newer || !s.has("notice", "is of "+now[0][:12]+" into "+now[1]+" by now") {
+			t.Errorf("at %s: got writes %q; %s", now, j.hub.writes, s)
+		}
 	}
 }
 

@@ -23,6 +23,7 @@ type github struct {
 	writes   []string // method and path of every write
 	bodies   []string // what was written
 	head     string   // the commit that the pull request is at; "" and nothing is said of it
+	base     string   // the branch that it is for
 	pages    int
 	// fail may answer instead, before or after the work; it returns whether it did.
 	before, after func(w http.ResponseWriter, r *http.Request) bool
@@ -97,7 +98,7 @@ func (g *github) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == "GET" && path == "issues/7/comments":
 		g.list(w, r)
 	case r.Method == "GET" && path == "pulls/7" && g.head != "":
-		answer(w, 200, map[string]any{"number": 7, "head": map[string]any{"sha": g.head}})
+		answer(w, 200, map[string]any{"number": 7, "head": map[string]any{"sha": g.head}, "base": map[string]any{"ref": g.base}})
 	case r.Method == "POST" && path == "issues/7/comments":
 		body, ok := g.body(w, r)
 		if !ok {
