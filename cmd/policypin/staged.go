@@ -3,17 +3,19 @@ package main
 import (
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/policypin/policypin/diag"
+	"github.com/policypin/policypin/gitstore"
 	"github.com/policypin/policypin/manifest"
 )
 
 // staged is what the index has of a project that differs from HEAD, with what it
-// touches.
+// touches. It is empty for a commit that takes the project file away.
 type staged struct {
 	fsys     fs.FS
 	paths    []string       // relative to the project
-	tree     *manifest.Tree // nil if the project file can't be understood
+	tree     *manifest.Tree // nil if the project file can't be understood, or is removed
 	problems diag.List
 }
 
@@ -26,14 +28,20 @@ func loadStaged(p *project) (s staged, err error) {
 	if err != nil {
 		return s, err
 	}
-	if s.fsys, err = p.index(); err != nil {
+	if i := slices.IndexFunc(changes, func(c gitstore.PathChange) bool { return c.Path == manifest.ProjectFile }); i >= 0 && changes[i].To.IsZero() {
+		return s, nil
+	}
+	if s.fsys, err = p.index(); err == nil {
+		_, err = fs.Stat(s.fsys, manifest.ProjectFile)
+	}
+	if missing(err) {
+		return s, &hinted{err: fmt.Errorf("%s is not staged", manifest.ProjectFile), hint: "git add it; what is staged without it belongs to no project"}
+	}
+	if err != nil {
 		return s, err
 	}
 	for _, c := range changes {
 		s.paths = append(s.paths, c.Path)
-	}
-	if _, err := fs.Stat(s.fsys, manifest.ProjectFile); missing(err) {
-		return s, &hinted{err: fmt.Errorf("%s is not staged", manifest.ProjectFile), hint: "git add it; what is staged without it belongs to no project"}
 	}
 	s.tree, s.problems, err = manifest.LoadChanged(s.fsys, s.paths)
 	return s, err

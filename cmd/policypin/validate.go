@@ -73,6 +73,10 @@ func validate(w *world, opts validateOptions) error {
 		w.say("%s", report.Count(problems))
 		return errProblems
 	}
+	if opts.staged && tree == nil {
+		w.say("%s is staged for removal: there is nothing to check", manifest.ProjectFile)
+		return nil
+	}
 	if opts.staged && len(problems) == 0 && len(tree.Sets)+len(tree.Sources)+len(tree.Tests) == 0 {
 		return nil // a hook has nothing to say of a commit that isn't about policies
 	}
