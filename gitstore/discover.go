@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	format "github.com/go-git/go-git/v5/plumbing/format/config"
@@ -35,6 +36,7 @@ func discover(dir string, getenv func(string) string) (location, error) {
 	if err != nil {
 		return location{}, fmt.Errorf("%w: %w", ErrNoRepository, err)
 	}
+	limits := ceilings(getenv)
 	for at := start; ; at = filepath.Dir(at) {
 		dotGit := filepath.Join(at, ".git")
 		info, err := os.Stat(dotGit)
@@ -53,10 +55,28 @@ func discover(dir string, getenv func(string) string) (location, error) {
 		case isGitDir(at):
 			return locate(at, "")
 		}
-		if at == filepath.Dir(at) {
+		if above := filepath.Dir(at); above == at || slices.Contains(limits, above) {
 			return location{}, fmt.Errorf("%s: %w", dir, ErrNoRepository)
 		}
 	}
+}
+
+// ceilings returns the folders that aren't searched on the way up (git(1),
+// GIT_CEILING_DIRECTORIES). After an empty entry links aren't resolved.
+func ceilings(getenv func(string) string) []string {
+	var list []string
+	resolve := true
+	for _, dir := range filepath.SplitList(getenv("GIT_CEILING_DIRECTORIES")) {
+		if dir == "" {
+			resolve = false
+			continue
+		}
+		if real, err := realPath(dir); err == nil && resolve {
+			dir = real
+		}
+		list = append(list, filepath.Clean(dir))
+	}
+	return list
 }
 
 // locate completes a location with the directory that linked work trees share.

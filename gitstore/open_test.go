@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -316,6 +317,32 @@ func TestOpenObeysTheEnvironment(t *testing.T) {
 				t.Errorf("got root %q, Git directory %q, want %q, %q", r.Root(), r.GitDir(), tt.root, gitDir)
 			}
 		})
+	}
+}
+
+func TestOpenStopsWhereGitDoes(t *testing.T) {
+	g := newGitRepo(t)
+	dir := filepath.Join(g.dir, "a", "b")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(g.dir, link); err != nil {
+		t.Skipf("no symbolic links here: %v", err)
+	}
+	list := func(dirs ...string) string { return strings.Join(dirs, string(filepath.ListSeparator)) }
+	for _, limits := range []string{"", g.dir, dir, filepath.Dir(dir), filepath.Dir(g.dir), link, list("", link), list("/nowhere", g.dir), list(link, ""), g.dir + "/"} {
+		t.Setenv("GIT_CEILING_DIRECTORIES", limits)
+		cmd := exec.Command("git", "rev-parse", "--git-dir")
+		cmd.Dir = dir
+		found := cmd.Run() == nil
+		r, err := Open(dir, os.Getenv)
+		if err == nil {
+			r.Close()
+		}
+		if (err == nil) != found || err != nil && !errors.Is(err, ErrNoRepository) {
+			t.Errorf("%q: got %v, git found it: %v", limits, err, found)
+		}
 	}
 }
 

@@ -37,9 +37,10 @@ type Repo struct {
 }
 
 // Open finds the repository that holds dir, from dir upwards. getenv gives
-// GIT_DIR, GIT_WORK_TREE, GIT_INDEX_FILE, GIT_OBJECT_DIRECTORY and
-// GIT_ALTERNATE_OBJECT_DIRECTORIES; nil means none is set. The last two are read
-// beside the repository's own objects, where alone something is written.
+// GIT_DIR, GIT_WORK_TREE, GIT_INDEX_FILE, GIT_CEILING_DIRECTORIES,
+// GIT_OBJECT_DIRECTORY and GIT_ALTERNATE_OBJECT_DIRECTORIES; nil means none is
+// set. The last two are read beside the repository's own objects, where alone
+// something is written.
 //
 // The error wraps [ErrNoRepository], or [ErrUnsupported] for a repository that
 // needs another object id or ref format. Unlike git, Open doesn't refuse a
