@@ -38,11 +38,12 @@ func initCommand(w *world) *cli.Command {
 		Usage:     "write the files of a new project",
 		ArgsUsage: "[DIR]",
 		Description: help{
-			text: `Writes a project file, one policy set, one policy with a decision test and the Cedar
-schema to DIR, or to the current folder, ready for validate, test and publish. At the top of the work tree
-it adds workflows for GitHub, which check pull requests and, once they are told
-where to, publish merges, and a configuration for pre-commit. It asks nothing and
-never overwrites: a file that exists is kept, and a project that exists is left alone.`,
+			text: `Writes a project file, one policy set, one policy with a decision test and the
+Cedar schema to DIR, or to the current folder, ready for validate, test and
+publish. At the top of the work tree it adds workflows for GitHub, which check
+pull requests and, once they are told where to, publish merges, and a
+configuration for pre-commit. It asks nothing and never overwrites: a file that
+exists is kept, and a project that exists is left alone.`,
 			examples: []string{"policypin init", "policypin init services/policies"},
 			statuses: []int{statusOK, statusFailed, statusUsage},
 		}.String(),
@@ -64,11 +65,19 @@ never overwrites: a file that exists is kept, and a project that exists is left 
 				return report.JSON(w.stdout, doc)
 			}
 			if len(doc.Written) > 0 {
-				defer w.say("next: %spolicypin validate, policypin test, then commit the files", w.gitInit(dir))
+				defer w.say("next: %s%spolicypin validate, policypin test, then commit the files", w.goThere(dir), w.gitInit(dir))
 			}
 			return report.ScaffoldText(w.stdout, doc)
 		},
 	}
+}
+
+// goThere is the step to a project's folder that isn't the current one.
+func (w *world) goThere(dir string) string {
+	if folder := shortPath(w.dir, dir); folder != "." {
+		return "cd " + shellWord(report.Clean(folder)) + ", "
+	}
+	return ""
 }
 
 // gitInit is the step that a folder outside Git needs first.

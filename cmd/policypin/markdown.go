@@ -94,9 +94,15 @@ func commandLine(dir string, words ...string) string {
 	}
 	all = append(all, words...)
 	for i, word := range all {
-		if !bareWord.MatchString(word) {
-			all[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-		}
+		all[i] = shellWord(word)
 	}
 	return strings.Join(all, " ")
+}
+
+// shellWord is a word as a POSIX shell reads it back.
+func shellWord(word string) string {
+	if bareWord.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
