@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -127,7 +128,27 @@ func prepare(w *world, cmd *cli.Command, parent string) {
 				return err
 			}
 		}
+		if parent == "policypin" && slices.Contains(harmless, cmd.Name) {
+			return untilDone(c, act)
+		}
 		return act(c)
+	}
+}
+
+// harmless are the commands that leave nothing behind, wherever they are left.
+// Some compute for seconds, or read a stdin that nobody ends.
+var harmless = []string{"validate", "digest", "test", "diff", "impact", "why"}
+
+// untilDone runs a harmless command until it ends or is told to. Whatever it
+// would have said then, a script must not take it for done and go on.
+func untilDone(c *cli.Context, act cli.ActionFunc) error {
+	result := make(chan error, 1)
+	go func() { result <- act(c) }()
+	select {
+	case err := <-result:
+		return err
+	case <-c.Context.Done():
+		return c.Context.Err()
 	}
 }
 

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -193,5 +195,40 @@ func TestInterruptedRunEndsWith130(t *testing.T) {
 	got := callIn(ctx, dir, env, "versions", "list", "--target", "far")
 	if got.status != statusInterrupted || got.stderr != "error: interrupted\n" {
 		t.Errorf("got status %d and stderr %q, want %d and that it was interrupted", got.status, got.stderr, statusInterrupted)
+	}
+}
+
+// A reader of stdin that nobody feeds tells when it is read, and waits.
+type silent struct{ asked, end chan struct{} }
+
+func (s *silent) Read([]byte) (int, error) {
+	close(s.asked)
+	<-s.end
+	return 0, io.EOF
+}
+
+// What reads a stdin that nobody ends, or computes for long, ends when it is
+// told to, and isn't taken for done.
+func TestHarmlessCommandsEndAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	if got := call(t, dir, nil, "init"); got.status != statusOK {
+		t.Fatalf("init: %s", got.stderr)
+	}
+	stdin := &silent{make(chan struct{}), make(chan struct{})}
+	defer close(stdin.end)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		<-stdin.asked
+		cancel()
+	}()
+	var errs bytes.Buffer
+	w := &world{stdin: stdin, stdout: io.Discard, stderr: &errs, getenv: func(string) string { return "" }, dir: dir}
+	status := run(ctx, w, []string{
+		"why", "--at", "WORKTREE", "--context", "-",
+		"--principal", `Keycard::User::"ada"`, "--action", `Keycard::Action::"Access"`, "--resource", `Keycard::Resource::"wiki"`,
+	})
+	if status != statusInterrupted || errs.String() != "error: interrupted\n" {
+		t.Errorf("got status %d and stderr %q, want %d and that it was interrupted", status, errs.String(), statusInterrupted)
 	}
 }

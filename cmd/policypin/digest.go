@@ -26,7 +26,7 @@ func digestCommand(w *world) *cli.Command {
 Both come from Git alone: comments, layout and line ends don't change them, and
 with the same sources a set has the same digest in every zone.`,
 			examples: []string{"policypin digest", "policypin digest --rev v1.4 --format json"},
-			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems},
+			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusInterrupted},
 		}.String(),
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "rev", Usage: "read commit `REVISION` instead of the work tree", Destination: &opts.rev},

@@ -40,7 +40,7 @@ the decisions, what changed, and the decision tests of B.`,
 				"policypin impact --format json agents/v11 agents/v12",
 				"policypin impact --requests june.jsonl --entities users.json origin/main HEAD",
 			},
-			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusChanges},
+			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusChanges, statusInterrupted},
 		}.String(),
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "exit-code", Usage: "end with status 4 if decisions change, or if they could and impact can't say", Destination: &opts.exitCode},

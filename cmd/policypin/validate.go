@@ -33,7 +33,7 @@ With --staged it checks the staged files that changed and the manifests that
 name them, as a pre-commit hook wants it. With --fmt too, those of them that are
 not laid out as policypin fmt does it are problems as well.`,
 			examples: []string{"policypin validate", "policypin validate --staged --fmt", "policypin validate --rev main --format json", "policypin validate --format sarif > policypin.sarif"},
-			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems},
+			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusInterrupted},
 		}.String(),
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "rev", Usage: "check commit `REVISION` instead of the work tree", Destination: &opts.rev},
