@@ -127,6 +127,9 @@ func prepare(w *world, cmd *cli.Command, parent string) {
 			if err := noLateFlags(c); err != nil {
 				return err
 			}
+			if err := noEmptyWords(w, c); err != nil {
+				return err
+			}
 		}
 		if parent == "policypin" && slices.Contains(harmless, cmd.Name) {
 			return untilDone(c, act)
@@ -247,6 +250,37 @@ func noLateFlags(c *cli.Context) error {
 	}
 	return nil
 }
+
+// noEmptyWords refuses a flag or an argument that is there and says nothing. It
+// is most often a variable that nobody has set, and to do without what it should
+// have said, such as a plan or a target, would be to do something else.
+func noEmptyWords(w *world, c *cli.Context) error {
+	const hint = "is a variable empty? leave it out if that is meant"
+	if w.global.target.given && w.global.target.value == "" {
+		return &usage{msg: "--target is empty", hint: hint}
+	}
+	for _, f := range c.Command.Flags {
+		name, empty := f.Names()[0], false
+		switch f.(type) {
+		case *cli.StringFlag:
+			empty = c.String(name) == "" && !slices.Contains(cursors, name)
+		case *cli.StringSliceFlag:
+			empty = slices.Contains(c.StringSlice(name), "")
+		}
+		if empty && c.IsSet(name) {
+			return &usage{msg: "--" + name + " is empty", hint: hint}
+		}
+	}
+	for i, a := range c.Args().Slice() {
+		if a == "" {
+			return &usage{msg: fmt.Sprintf("argument %d is empty", i+1), hint: hint}
+		}
+	}
+	return nil
+}
+
+// cursors are empty before the first page, as the service has them.
+var cursors = []string{"after", "before"}
 
 // takeArgs checks the number of arguments and returns them. names are what
 // they are called in the message, such as "SET".

@@ -14,9 +14,12 @@ import (
 // default when the command's own flags are parsed.
 
 // A textValue is a flag's text.
-type textValue struct{ value string }
+type textValue struct {
+	value string
+	given bool
+}
 
-func (v *textValue) Set(s string) error { v.value = s; return nil }
+func (v *textValue) Set(s string) error { v.value, v.given = s, true; return nil }
 func (v *textValue) String() string {
 	if v == nil {
 		return ""

@@ -161,7 +161,9 @@ func load(fsys fs.FS) (*manifest.Tree, error) {
 // that the state that was asked for doesn't have it.
 type gone struct{ err error }
 
-func (g *gone) Error() string   { return "the project's folder has no " + manifest.ProjectFile + " in that state" }
+func (g *gone) Error() string {
+	return "the project's folder has no " + manifest.ProjectFile + " in that state"
+}
 func (g *gone) Unwrap() []error { return []error{errNoProject, g.err} }
 
 // noFile says more about a missing project file than that a file is missing.
