@@ -24,8 +24,9 @@ func activateCommand(w *world) *cli.Command {
 		Description: help{
 			text: `Binds a pinned version of policy set SET, so that it decides requests. VERSION
 is v12 or 12, a pin's tag, or "previous", the pin before the active version;
-without it, the newest pin. Only pinned versions are activated, and the zone must still have
-what the pin records. Going back on purpose is not held to the branch's tip.`,
+without it, the newest pin. Only pinned versions are activated, and the zone must
+still have what the pin records. Going back on purpose is not held to the
+branch's tip.`,
 			examples: []string{
 				"policypin activate --target production agents",
 				"policypin activate --target production agents previous",

@@ -39,10 +39,10 @@ A policy without a source, such as one of the platform's, isn't known here: a
 decision that it could change is called uncertain, unless --online reads it.
 Either decision is status 0.`,
 			examples: []string{
-				`policypin why --principal 'User::"ada"' --action 'Action::"read"' --resource 'Doc::"1"'`,
-				"policypin why --at agents/v12 --entities entities/team.json --context '{\"ip\": \"10.0.0.1\"}' \\\n" +
-					`      --principal 'User::"ada"' --action 'Action::"read"' --resource 'Doc::"1"'`,
-				`policypin why --test "finance reads the ledger"`,
+				`policypin why --test "employees read anything"`,
+				"policypin why --at agents/v12 --entities entities/team.json --context '{\"on_behalf\": false}' \\\n" +
+					`      --principal 'Keycard::User::"ada"' --action 'Keycard::Action::"Access"' \` + "\n" +
+					`      --resource 'Keycard::Resource::"ledger"'`,
 			},
 			statuses: []int{statusOK, statusFailed, statusUsage, statusProblems, statusInterrupted},
 		}.String(),
