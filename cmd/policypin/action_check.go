@@ -107,6 +107,11 @@ func (a *action) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if p.repo != nil {
+		if err := a.stale(ctx, p.repo, head); err != nil {
+			return err
+		}
+	}
 	tree, problems, err := manifest.Load(fsys)
 	if err != nil {
 		return noFile(err)

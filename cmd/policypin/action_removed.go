@@ -83,6 +83,9 @@ func (a *action) removed(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
+	if a.stale(ctx, repo, head) != nil {
+		return false
+	}
 	p := &project{repo: repo, dir: filepath.Join(repo.Root(), filepath.FromSlash(rel)), rel: rel}
 	base, err := a.base(p, head)
 	if err != nil || base.IsZero() {

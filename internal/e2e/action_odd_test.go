@@ -106,3 +106,33 @@ func TestActionOfSeveralTargets(t *testing.T) {
 		t.Errorf("with a target: %s", s)
 	}
 }
+
+// GitHub's merge commit can be that of an older commit, or of the branch before:
+// such a run is about a tree that nobody merges.
+func TestActionOnAStaleMerge(t *testing.T) {
+	t.Parallel()
+	j := newJob(t, agentChange)
+	j.pull("pull_request")
+	for _, status := range []string{"ahead", "identical", "behind", "diverged"} {
+		j.hub.status, j.hub.compared, j.hub.comments = status, nil, nil
+		s := j.run()
+		on := status == "ahead" || status == "identical"
+		if (s.status == 0) != on || (len(j.hub.ours()) == 1) != on || s.has("error", "is not on main\npush to the pull request") == on {
+			t.Errorf("%s: got %d comments; %s", status, len(j.hub.ours()), s)
+		}
+		if want := "compare/" + j.commits["BASE_SHA"] + "...main"; len(j.hub.compared) != 1 || j.hub.compared[0] != want {
+			t.Errorf("GitHub was asked for %q, want %q", j.hub.compared, want)
+		}
+	}
+	j.hub.status, j.hub.writes = "ahead", nil
+	j.event("pull_request", "pull_request", map[string]string{"HEAD_SHA": gone, "STALE_SHA": j.commits["BASE_SHA"]})
+	s := j.run()
+	if s.status != 1 || len(j.hub.writes) != 0 || !s.has("error", "is of "+j.commits["HEAD_SHA"][:12]+", and the run is about "+gone[:12]) {
+		t.Errorf("of an older commit: %s", s)
+	}
+	// Whoever checks out another commit has a reason.
+	j.env["GITHUB_SHA"] = gone
+	if s := j.run(); s.status != 0 {
+		t.Errorf("on purpose: %s", s)
+	}
+}

@@ -353,6 +353,7 @@ func TestActionFailures(t *testing.T) {
 			for name, value := range tt.env {
 				j.env[name] = value
 			}
+			j.hub.token = j.env["INPUT_TOKEN"]
 			s := j.run()
 			if s.status != tt.status {
 				t.Fatalf("want status %d, got %s", tt.status, s)

@@ -18,12 +18,16 @@ type github struct {
 	testing.TB
 	*httptest.Server
 
+	token string // that of the job
+
 	mu       sync.Mutex
 	comments []*ghComment
 	writes   []string // method and path of every write
 	bodies   []string // what was written
 	head     string   // the commit that the pull request is at; "" and nothing is said of it
 	base     string   // the branch that it is for
+	status   string   // of that branch, seen from a commit
+	compared []string // which commits and branches
 	pages    int
 	// fail may answer instead, before or after the work; it returns whether it did.
 	before, after func(w http.ResponseWriter, r *http.Request) bool
@@ -41,7 +45,7 @@ type ghComment struct {
 const bot = "github-actions[bot]"
 
 func newGitHub(t testing.TB) *github {
-	g := &github{TB: t}
+	g := &github{TB: t, token: jobToken}
 	g.Server = httptest.NewServer(g)
 	t.Cleanup(g.Close)
 	return g
@@ -78,7 +82,7 @@ func (g *github) ours() []string {
 func (g *github) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if got := r.Header.Get("Authorization"); got != "Bearer "+jobToken {
+	if got := r.Header.Get("Authorization"); got != "Bearer "+g.token {
 		g.Errorf("%s %s came with %q", r.Method, r.URL, got)
 	}
 	if r.Header.Get("X-GitHub-Api-Version") == "" || r.Header.Get("User-Agent") == "" {
@@ -99,6 +103,9 @@ func (g *github) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.list(w, r)
 	case r.Method == "GET" && path == "pulls/7" && g.head != "":
 		answer(w, 200, map[string]any{"number": 7, "head": map[string]any{"sha": g.head}, "base": map[string]any{"ref": g.base}})
+	case r.Method == "GET" && strings.HasPrefix(path, "compare/") && g.status != "":
+		g.compared = append(g.compared, path)
+		answer(w, 200, map[string]any{"status": g.status})
 	case r.Method == "POST" && path == "issues/7/comments":
 		body, ok := g.body(w, r)
 		if !ok {

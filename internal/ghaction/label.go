@@ -53,6 +53,21 @@ func (c *Client) Pull(ctx context.Context, number int) (*Pull, error) {
 	return &p, nil
 }
 
+// OnBranch tells whether a commit is on a branch, its tip among others (API
+// reference, compare two commits).
+func (c *Client) OnBranch(ctx context.Context, commit, branch string) (bool, error) {
+	if !isCommit(commit) {
+		return false, fmt.Errorf("%q is no commit", commit)
+	}
+	var answer struct {
+		Status string `json:"status"` // of the branch, seen from the commit
+	}
+	if _, err := c.call(ctx, http.MethodGet, c.endpoint("compare/%s...%s?per_page=1", commit, url.PathEscape(branch)), nil, &answer); err != nil {
+		return false, fmt.Errorf("asking whether %.12s is on %s: %w", commit, branch, err)
+	}
+	return answer.Status != "diverged" && answer.Status != "behind", nil
+}
+
 // MergedPulls lists the pull requests of this repository that brought a commit
 // into a branch. One whose merge made the commit goes before those that merely
 // contain it, as after a rebase. Those into other branches say nothing: anybody

@@ -37,6 +37,26 @@ func permission(word string) reply {
 	return reply{200, nil, map[string]any{"permission": word, "role_name": word}}
 }
 
+func TestOnBranch(t *testing.T) {
+	for status, want := range map[string]bool{"ahead": true, "identical": true, "behind": false, "diverged": false, "": true} {
+		s, c := play(t, reply{200, nil, map[string]any{"status": status}})
+		on, err := c.OnBranch(t.Context(), commitSHA, "release/1.0#?x")
+		if err != nil || on != want {
+			t.Errorf("%s: got %v, %v", status, on, err)
+		}
+		if want := "GET /api/v3/repos/acme/policies/compare/" + commitSHA + "...release%2F1.0%23%3Fx?per_page=1"; !slices.Equal(s.asked, []string{want}) {
+			t.Errorf("asked for %q, want %q", s.asked, want)
+		}
+	}
+	_, c := play(t, reply{404, nil, nil})
+	if _, err := c.OnBranch(t.Context(), commitSHA, "main"); !errors.Is(err, ErrReadOnly) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := c.OnBranch(t.Context(), "main", "main"); err == nil {
+		t.Error("a branch is taken for a commit")
+	}
+}
+
 func TestMergedPulls(t *testing.T) {
 	const other = "ffffffffffffffffffffffffffffffffffffffff"
 	elsewhere := pull(9, "ada", "2026-11-01T00:00:00Z", commitSHA)
