@@ -249,7 +249,7 @@ func (e *endpoint) explain(ctx context.Context, doing string, err error) error {
 	case errors.Is(err, transport.ErrRepositoryNotFound) && e.at.Protocol != "file":
 		// GitHub also answers this where the credentials don't reach.
 		re.kinds = []error{ErrAccess}
-	case errors.As(err, new(*net.OpError)):
+	case errors.Is(err, transport.ErrRepositoryNotFound), errors.As(err, new(*net.OpError)):
 		re.kinds = []error{ErrUnreachable}
 	}
 	return re

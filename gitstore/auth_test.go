@@ -283,6 +283,8 @@ func TestEmptyAndMissingRemotes(t *testing.T) {
 			t.Errorf("%s/none.git: got %v", base, err)
 		} else if errors.Is(err, ErrAccess) != (base == server) { // where no credentials are asked for, they don't help
 			t.Errorf("%s/none.git: got %v, ErrAccess %v", base, err, base != server)
+		} else if errors.Is(err, ErrUnreachable) != (base != server) {
+			t.Errorf("%s/none.git: got %v, ErrUnreachable %v", base, err, base == server)
 		}
 		if _, err := origin(t, clone, RemoteOptions{Name: base + "/remote.git"}).TreeAt(t.Context(), Hash{1}, "."); !errors.Is(err, ErrNoRevision) {
 			t.Errorf("%s: a commit that isn't there: got %v", base, err)

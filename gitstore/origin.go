@@ -45,7 +45,7 @@ type Origin interface {
 var ErrAccess = errors.New("the remote refuses access")
 
 // ErrUnreachable is wrapped when there is no way to a remote: its name isn't
-// known, or nobody answers at its address.
+// known, nobody answers at its address, or the folder isn't there.
 var ErrUnreachable = errors.New("the remote can't be reached")
 
 // ErrPinExists is wrapped when a tag name is taken by another pin. The text

@@ -99,7 +99,7 @@ var advice = []struct {
 	{gitstore.ErrDamagedRef, statusFailed, "delete its file in the Git directory, and set it again: git update-ref REF COMMIT; logs/REF there lists the commits it had"},
 	{gitstore.ErrObject, statusFailed, "git fsck lists what is missing or damaged in this clone; a fresh clone has it, unless the remote is damaged too"},
 	{gitstore.ErrConflict, statusFailed, "resolve the merge and stage the result first"},
-	{gitstore.ErrNoRemote, statusFailed, "git remote add origin URL, or --local to use the pins of this clone"},
+	{gitstore.ErrNoRemote, statusFailed, "git remote add origin URL, --remote NAME for another one that there is, or --local to use the pins of this clone"},
 	{gitstore.ErrUnreachable, statusFailed, "check the network and git remote -v; log and verify read the pins of this clone with --local"},
 	{gitstore.ErrAccess, statusFailed, "give a token that may read and push: POLICYPIN_GIT_TOKEN, on GitHub GITHUB_TOKEN, or Git's credential helper"},
 	{gitstore.ErrLocked, statusRefused, "wait with --lock-wait, or take the lock of a run that is dead with --break-lock"},
