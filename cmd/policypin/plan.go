@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -111,7 +113,10 @@ func writePlan(ctx context.Context, w *world, opts planOptions, plan *publish.Pl
 			return err
 		}
 		if err := replaceFile(resolvePath(w.workDir(), opts.out), text.Bytes()); err != nil {
-			return err
+			if path := (*fs.PathError)(nil); errors.As(err, &path) {
+				err = path.Err // its path is that of a temporary file
+			}
+			return fmt.Errorf("writing the plan to %s: %w", opts.out, err)
 		}
 	}
 	switch opts.format.value {
@@ -127,8 +132,20 @@ func writePlan(ctx context.Context, w *world, opts planOptions, plan *publish.Pl
 	return report.PlanText(w.stdout, w.style(), plan)
 }
 
-// replaceFile writes a file whole or not at all.
+// replaceFile writes a file whole or not at all. What isn't a file, such as
+// /dev/null or a named pipe, is written to and stays what it is.
 func replaceFile(name string, text []byte) error {
+	if real, err := filepath.EvalSymlinks(name); err == nil {
+		name = real
+	}
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		out, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		_, err = out.Write(text)
+		return errors.Join(err, out.Close())
+	}
 	tmp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
 		return err
