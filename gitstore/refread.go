@@ -1,16 +1,18 @@
 package gitstore
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"strings"
+	"sync"
 	"syscall"
 
+	"github.com/go-git/go-billy/v5"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/storer"
 )
@@ -27,19 +29,16 @@ const (
 )
 
 // Reference reads one ref. go-git 5.19 takes the packed value where the ref's own
-// file is damaged, and that may be of years ago; git calls such a ref broken. The
-// error wraps [ErrDamagedRef] or [plumbing.ErrReferenceNotFound].
+// file is damaged, and that may be of years ago; git calls such a ref broken. And
+// it takes 100 ms for each look into 150,000 packed refs. The error wraps [ErrDamagedRef] or [plumbing.ErrReferenceNotFound].
 func (s *store) Reference(name plumbing.ReferenceName) (*plumbing.Reference, error) {
-	if fs.ValidPath(name.String()) { // others lead elsewhere, and go-git refuses them
-		if ref, err := s.looseRef(name); err != nil || ref != nil {
-			return ref, err
-		}
+	if !fs.ValidPath(name.String()) {
+		return nil, plumbing.ErrReferenceNotFound // it would lead elsewhere
 	}
-	ref, err := s.Storage.Reference(name)
-	if err == nil && ref.Type() == plumbing.HashReference && ref.Hash().IsZero() {
-		return nil, fmt.Errorf("%w %s: it names no object", ErrDamagedRef, name)
+	if ref, err := s.looseRef(name); err != nil || ref != nil {
+		return ref, err
 	}
-	return ref, err
+	return s.packedRef(name)
 }
 
 // looseRef reads the file of a ref, nil if it has none.
@@ -106,17 +105,12 @@ func (s *store) listRefs() (refList, error) {
 	if err := s.looseRefs("refs", &l, seen); err != nil {
 		return l, err
 	}
-	f, err := s.files.Open("packed-refs")
-	if errors.Is(err, fs.ErrNotExist) {
-		return l, nil
-	}
+	text, err := s.packed.read(s.files)
 	if err != nil {
 		return l, err
 	}
-	defer f.Close()
-	lines := bufio.NewScanner(io.LimitReader(f, maxPackedRefsBytes))
-	for lines.Scan() {
-		line := lines.Bytes()
+	for line := range bytes.Lines(text) {
+		line = bytes.TrimSuffix(line, []byte("\n"))
 		if len(line) == 0 || line[0] == '#' || line[0] == '^' {
 			continue
 		}
@@ -129,7 +123,72 @@ func (s *store) listRefs() (refList, error) {
 			l.refs = append(l.refs, plumbing.NewHashReference(ref, fromHash(h)))
 		}
 	}
-	return l, lines.Err()
+	return l, nil
+}
+
+// A packedRefs keeps the file of packed refs as long as it is the same.
+type packedRefs struct {
+	mu   sync.Mutex
+	info fs.FileInfo // nil if there was none
+	text []byte
+}
+
+// read returns the content, empty if there is no such file.
+func (p *packedRefs) read(files billy.Filesystem) ([]byte, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	info, err := files.Stat("packed-refs")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	// git writes another file and renames it. If that happens before we open it,
+	// its text is kept with the older one's info, and read again next time.
+	if p.info != nil && os.SameFile(info, p.info) && info.ModTime().Equal(p.info.ModTime()) && info.Size() == p.info.Size() {
+		return p.text, nil
+	}
+	f, err := files.Open("packed-refs")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var text bytes.Buffer
+	text.Grow(int(min(info.Size(), maxPackedRefsBytes)) + bytes.MinRead)
+	if _, err := text.ReadFrom(io.LimitReader(f, maxPackedRefsBytes+1)); err != nil {
+		return nil, fmt.Errorf("reading packed-refs: %w", err)
+	}
+	if text.Len() > maxPackedRefsBytes {
+		return nil, fmt.Errorf("%w: packed-refs has more than %d bytes", ErrUnsupported, maxPackedRefsBytes)
+	}
+	p.info, p.text = info, text.Bytes()
+	return p.text, nil
+}
+
+// packedRef looks a ref up where git has packed it: "id name" on a line.
+func (s *store) packedRef(name plumbing.ReferenceName) (*plumbing.Reference, error) {
+	const digits = 2 * len(Hash{})
+	text, err := s.packed.read(s.files)
+	if err != nil {
+		return nil, err
+	}
+	for line := []byte(" " + name.String() + "\n"); ; {
+		at := bytes.Index(text, line)
+		if at < 0 {
+			return nil, plumbing.ErrReferenceNotFound
+		}
+		if at >= digits && (at == digits || text[at-digits-1] == '\n') {
+			if h, err := ParseHash(string(text[at-digits : at])); err == nil && !h.IsZero() {
+				return plumbing.NewHashReference(name, fromHash(h)), nil
+			}
+			return nil, fmt.Errorf("%w: the file packed-refs has no object id for %s", ErrDamagedRef, name)
+		}
+		text = text[at+1:]
+	}
 }
 
 // looseRefs adds the refs below a folder. What git leaves alone there is: hidden

@@ -42,6 +42,7 @@ type store struct {
 	*filesystem.Storage
 	files     billy.Filesystem // of the Git directory, and what it shares
 	commonDir string
+	packed    packedRefs
 
 	own *objectDB // reads what it can; go-git reads the rest
 
