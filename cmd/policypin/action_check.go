@@ -92,6 +92,7 @@ func (a *action) annotate(p *project, problems diag.List) {
 // check is what a pull request and a merge queue get: problems, tests, what
 // changes, which decisions, and what publishing would do. No secret is needed for it.
 func (a *action) check(ctx context.Context) error {
+	a.goOffline()
 	p, err := a.findProject()
 	if (errors.Is(err, errNoProject) || missing(err)) && a.removed(ctx) {
 		return errRemoved
@@ -177,6 +178,22 @@ func (a *action) check(ctx context.Context) error {
 		c.Command = again.Command
 	}
 	return worse(a.planned(plan, err), red)
+}
+
+// goOffline plans without the zone what GitHub gives no secrets to: such a run
+// can't be asked for them.
+func (a *action) goOffline() {
+	pr := a.event.PullRequest
+	if !a.in.online || pr == nil || !pr.NoSecrets {
+		return
+	}
+	for _, name := range []string{"KEYCARD_API_TOKEN", "KEYCARD_API_CLIENT_SECRET", "KEYCARD_API_TOKEN_COMMAND"} {
+		if a.getenv(name) != "" {
+			return
+		}
+	}
+	a.in.online = false
+	a.notice("the zone isn't asked: the run of a pull request from a fork or by Dependabot has no credentials")
 }
 
 // noTarget says why nothing is planned. Where there are targets to choose from,

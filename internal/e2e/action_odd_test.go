@@ -136,3 +136,24 @@ func TestActionOnAStaleMerge(t *testing.T) {
 		t.Errorf("on purpose: %s", s)
 	}
 }
+
+// A run that GitHub gives no secrets to can't ask the zone, and isn't asked to.
+func TestActionOnlineWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	j := newJob(t, agentChange)
+	j.env["INPUT_ONLINE"] = "true"
+	const notice = "the zone isn't asked"
+	j.pull("pull_request_fork")
+	if s := j.run(); s.status != 0 || !s.has("notice", notice) || s.outputs["plan"] == "" {
+		t.Errorf("from a fork: %s", s)
+	}
+	j.env["KEYCARD_API_TOKEN"], j.env["INPUT_API-URL"] = token, "http://127.0.0.1:1"
+	if s := j.run(); s.status != 1 || s.has("notice", notice) {
+		t.Errorf("from a fork, with credentials: %s", s)
+	}
+	delete(j.env, "KEYCARD_API_TOKEN")
+	j.event("pull_request", "pull_request", j.commits)
+	if s := j.run(); s.status != 1 || !s.has("error", "no credentials for target production") {
+		t.Errorf("from the repository itself: %s", s)
+	}
+}

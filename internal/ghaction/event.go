@@ -40,6 +40,8 @@ type PullRequest struct {
 	HeadSHA string
 	Fork    bool // from another repository, or from one that is gone
 	Closed  bool // merged or not; it can still be edited, and get labels
+	// NoSecrets tells that the run has none, for it is of a fork or by Dependabot.
+	NoSecrets bool
 }
 
 // A Push is a change of one ref.
@@ -101,6 +103,7 @@ type payload struct {
 	PullRequest *struct {
 		Number int    `json:"number"`
 		State  string `json:"state"`
+		User   Account
 		Base   side
 		Head   side
 	} `json:"pull_request"`
@@ -147,6 +150,7 @@ func ParseEvent(name string, data []byte) (Event, error) {
 			Number: pr.Number, Action: p.Action, Base: pr.Base.Ref, BaseSHA: commitOrNone(pr.Base.SHA), HeadSHA: pr.Head.SHA,
 			Fork: !sameRepository(pr.Head.Repo, pr.Base.Repo), Closed: p.Action == "closed" || pr.State == "closed",
 		}
+		e.PullRequest.NoSecrets = e.PullRequest.Fork || pr.User.Login == dependabot
 	case PushEvent:
 		if p.Ref == "" {
 			return e, lacks("ref")
@@ -161,6 +165,10 @@ func ParseEvent(name string, data []byte) (Event, error) {
 	}
 	return e, nil
 }
+
+// dependabot is an account that opens pull requests, whose runs have the secrets
+// of Dependabot only.
+const dependabot = "dependabot[bot]"
 
 // sameRepository tells whether a pull request comes from its own repository.
 // "fork" in the payload is another question: it is true for every branch of a

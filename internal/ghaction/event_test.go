@@ -47,8 +47,8 @@ func TestEventsAndTheirCommits(t *testing.T) {
 		{"pull_request", "pull_request", Event{PullRequest: &pr}, merge, []string{head, base}, Range{Base: stale, Head: merge, Diverged: true}},
 		{"pull_request", "pull_request", Event{PullRequest: &pr}, gone, nil, Range{Base: stale, Head: gone, Diverged: true}},
 		{"pull_request_draft", "pull_request", Event{PullRequest: with(func(p *PullRequest) { p.Action = "synchronize" })}, merge, []string{base, head}, onMerge},
-		{"pull_request_fork", "pull_request", Event{PullRequest: with(func(p *PullRequest) { p.Fork = true })}, merge, []string{base, head}, onMerge},
-		{"pull_request_fork_deleted", "pull_request", Event{PullRequest: with(func(p *PullRequest) { p.Fork = true })}, merge, []string{base, head}, onMerge},
+		{"pull_request_fork", "pull_request", Event{PullRequest: with(func(p *PullRequest) { p.Fork, p.NoSecrets = true, true })}, merge, []string{base, head}, onMerge},
+		{"pull_request_fork_deleted", "pull_request", Event{PullRequest: with(func(p *PullRequest) { p.Fork, p.NoSecrets = true, true })}, merge, []string{base, head}, onMerge},
 		{"pull_request_closed", "pull_request", Event{PullRequest: with(func(p *PullRequest) { p.Action, p.Closed = "closed", true })}, merge, []string{base, head}, onMerge},
 		{"push", "push", Event{Push: &Push{Ref: "refs/heads/main", Before: base, After: head}}, head, []string{base}, Range{Base: base, Head: head}},
 		{"push_new_branch", "push", Event{Push: &Push{Ref: "refs/heads/main", After: head}}, head, nil, Range{Head: head}},
@@ -97,6 +97,16 @@ func TestLabelOnAClosedPullRequest(t *testing.T) {
 	e, err := ParseEvent("pull_request", []byte(`{"action": "labeled", "pull_request": {"number": 7, "state": "closed", "head": {"sha": "`+head+`"}}}`))
 	if err != nil || e.PullRequest == nil || !e.PullRequest.Closed {
 		t.Errorf("got %+v, %v", e.PullRequest, err)
+	}
+}
+
+func TestRunsWithoutSecrets(t *testing.T) {
+	repo := `"repo": {"id": 1}`
+	for login, want := range map[string]bool{"dependabot[bot]": true, "ada": false, "dependabot": false} {
+		e, err := ParseEvent("pull_request", []byte(`{"pull_request": {"number": 7, "user": {"login": "`+login+`"}, "head": {"sha": "`+head+`", `+repo+`}, "base": {`+repo+`}}}`))
+		if err != nil || e.PullRequest == nil || e.PullRequest.Fork || e.PullRequest.NoSecrets != want {
+			t.Errorf("%s: got %+v, %v", login, e.PullRequest, err)
+		}
 	}
 }
 
