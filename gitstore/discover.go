@@ -44,10 +44,10 @@ func discover(dir string, getenv func(string) string) (location, error) {
 		case err == nil && info.Mode().IsRegular():
 			gitDir, err := readGitFile(dotGit)
 			if err != nil {
-				return location{}, fmt.Errorf("%w: %w", ErrNoRepository, err)
+				return location{}, fmt.Errorf("%w: %w: %w", ErrNoRepository, ErrGitFile, err)
 			}
 			if !isGitDir(gitDir) {
-				return location{}, fmt.Errorf("%w: %s points to %s, which is no Git directory", ErrNoRepository, dotGit, gitDir)
+				return location{}, fmt.Errorf("%w: %w: %s points to %s, which is no Git directory", ErrNoRepository, ErrGitFile, dotGit, gitDir)
 			}
 			return locate(gitDir, at)
 		case err == nil && isGitDir(dotGit):

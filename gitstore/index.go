@@ -30,6 +30,13 @@ func (r *Repo) Index(dir string) (fs.FS, error) {
 	return fsys, nil
 }
 
+// HasIndex tells whether anything was ever staged: a clone without a checkout has
+// no index, which to git is one from which everything was removed.
+func (r *Repo) HasIndex() bool {
+	_, err := os.Stat(r.indexFile())
+	return err == nil
+}
+
 // indexFile is the path of the index.
 func (r *Repo) indexFile() string {
 	name := r.getenv("GIT_INDEX_FILE")

@@ -286,7 +286,7 @@ func TestOpenOutsideARepository(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(broken, ".git"), []byte("gitdir: /nowhere\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(broken, nil); !errors.Is(err, ErrNoRepository) || !strings.Contains(err.Error(), "/nowhere") {
+	if _, err := Open(broken, nil); !errors.Is(err, ErrNoRepository) || !errors.Is(err, ErrGitFile) || !strings.Contains(err.Error(), "/nowhere") {
 		t.Errorf(".git file that points nowhere: got %v", err)
 	}
 }

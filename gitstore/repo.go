@@ -16,6 +16,9 @@ import (
 var (
 	// ErrNoRepository is returned when no Git repository holds a folder.
 	ErrNoRepository = errors.New("not inside a Git repository")
+	// ErrGitFile is wrapped, beside ErrNoRepository, for a .git file that leads
+	// nowhere: of a linked work tree or a submodule without its repository.
+	ErrGitFile = errors.New("a .git file leads nowhere")
 	// ErrUnsupported is wrapped, with what to do, when a repository uses a
 	// feature that can't be read.
 	ErrUnsupported = errors.New("repository uses an unsupported feature")

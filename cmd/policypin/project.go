@@ -35,6 +35,9 @@ func (w *world) findProject() (*project, error) {
 	repo, err := gitstore.Open(dir, w.getenv)
 	if errors.Is(err, gitstore.ErrNoRepository) {
 		if !isFile(filepath.Join(dir, manifest.ProjectFile)) {
+			if errors.Is(err, gitstore.ErrGitFile) { // it may be above, in what isn't a repository any more
+				return nil, fmt.Errorf("%w: %w", errNoProject, err)
+			}
 			return nil, errNoProject
 		}
 		return &project{dir: dir, rel: "."}, nil

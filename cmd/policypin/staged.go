@@ -24,11 +24,14 @@ func loadStaged(p *project) (s staged, err error) {
 	if err != nil {
 		return s, err
 	}
+	if repo.Root() == "" {
+		return s, errBare
+	}
 	changes, err := repo.StagedPaths(p.rel)
 	if err != nil {
 		return s, err
 	}
-	if i := slices.IndexFunc(changes, func(c gitstore.PathChange) bool { return c.Path == manifest.ProjectFile }); i >= 0 && changes[i].To.IsZero() {
+	if i := slices.IndexFunc(changes, func(c gitstore.PathChange) bool { return c.Path == manifest.ProjectFile }); i >= 0 && changes[i].To.IsZero() && repo.HasIndex() {
 		return s, nil
 	}
 	if s.fsys, err = p.index(); err == nil {
