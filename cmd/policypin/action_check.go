@@ -158,8 +158,8 @@ func (a *action) check(ctx context.Context) error {
 		a.complete = true
 		return red
 	}
-	if branch, other := a.otherBranch(t); other {
-		a.notice("nothing is planned: merging into %s publishes nothing, since target %s publishes %s", a.event.PullRequest.Base, t.Name, branch)
+	if into := a.otherBranch(t); into != "" {
+		a.notice("nothing is planned: merging into %s publishes nothing, for target %s publishes another branch", into, t.Name)
 		a.complete = true
 		return red
 	}
@@ -206,12 +206,21 @@ func (a *action) noTarget(file *manifest.Project) {
 	a.say("no target: nothing is planned")
 }
 
-// otherBranch tells whether a pull request is for another branch than the one
-// that the target publishes, as those of a stack are. A plan would say what comes
-// of a merge that nothing comes of, and the gates would stop it.
-func (a *action) otherBranch(t manifest.Target) (branch string, other bool) {
-	pr, branch := a.event.PullRequest, cmp.Or(t.Branch, a.event.DefaultBranch)
-	return branch, pr != nil && pr.Base != "" && branch != "" && pr.Base != branch
+// otherBranch is the branch that would be merged into, if the target publishes
+// another one, as in a stack of pull requests. A plan would say what comes of
+// a merge that nothing comes of, and the gates would stop it.
+func (a *action) otherBranch(t manifest.Target) string {
+	into, published := "", cmp.Or(t.Branch, a.event.DefaultBranch)
+	switch e := a.event; {
+	case e.PullRequest != nil:
+		into = e.PullRequest.Base
+	case e.MergeGroup != nil:
+		into = strings.TrimPrefix(e.MergeGroup.BaseRef, "refs/heads/")
+	}
+	if into == published || published == "" {
+		return ""
+	}
+	return into
 }
 
 // pageOfPlan is the page that the command plan writes, with the command; base is

@@ -77,13 +77,21 @@ func TestActionOnAnotherBranch(t *testing.T) {
 	if s.status != 3 || len(ours) != 1 || s.outputs["widened"] != "true" || s.outputs["plan"] != "" || s.outputs["tests"] != "failed" {
 		t.Fatalf("got comments %q; %s", ours, s)
 	}
-	if !s.has("notice", "merging into develop publishes nothing, since target production publishes main") || strings.Contains(ours[0], "on merge") {
+	if !s.has("notice", "merging into develop publishes nothing") || strings.Contains(ours[0], "on merge") {
 		t.Errorf("got %s and\n%s", s, ours[0])
 	}
 	if s.outputs["report"] != "policypin-report-production.md" {
 		t.Errorf("got the report %q, which a step for another target would write, too", s.outputs["report"])
 	}
 	j.reproduce(ours[0], 0)
+	for branch, other := range map[string]bool{"main": false, "develop": true} {
+		j.event("merge_group", "merge_group", map[string]string{
+			"HEAD_SHA": j.commits["MERGE_SHA"], "BASE_SHA": j.commits["BASE_SHA"], "refs/heads/main": "refs/heads/" + branch,
+		})
+		if s := j.run(); s.status != 3 || s.has("notice", "merging into develop") != other || (s.outputs["plan"] == "") != other {
+			t.Errorf("queued for %s: %s", branch, s)
+		}
+	}
 }
 
 // Where nothing says which of several targets is meant, no gate is checked, and
