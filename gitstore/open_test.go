@@ -397,6 +397,30 @@ func TestOpenReadsWhatIsInQuarantine(t *testing.T) {
 	}
 }
 
+// A clone may show other objects in place of some. What was published is those.
+func TestReplacementsAreNotFollowed(t *testing.T) {
+	g := newGitRepo(t)
+	first := g.commit("one", "a", "one")
+	second := g.commit("two", "a", "two")
+	g.commit("three", "a", "three")
+	g.git("replace", second.String(), first.String())
+	g.git("replace", "--graft", "HEAD")
+	if got := g.git("show", second.String()+":a"); got != "one" {
+		t.Fatalf("git shows %q", got)
+	}
+	r := g.open()
+	fsys, err := r.TreeAt(second, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := fs.ReadFile(fsys, "a"); err != nil || string(got) != "two" {
+		t.Errorf("got %q, %v, want two", got, err)
+	}
+	if got, err := r.Resolve("HEAD~1"); err != nil || got != second {
+		t.Errorf("HEAD~1: got %s, %v, want %s", got, err, second)
+	}
+}
+
 func TestOpenSeesPacksThatCameLater(t *testing.T) {
 	g := newGitRepo(t)
 	first := g.commit("one", "a", "a")
