@@ -105,7 +105,10 @@ func (w *view) attribute(root string, names []types.String) types.Value {
 		if i == len(names)-1 {
 			return value
 		}
-		if record, ok = value.(types.Record); !ok {
+		if uid, isEntity := value.(types.EntityUID); isEntity {
+			e, _ := w.world.Get(uid)
+			record = e.Attributes
+		} else if record, ok = value.(types.Record); !ok {
 			return nil
 		}
 	}
@@ -134,6 +137,7 @@ func (v *Survey) Aspects() *Aspects {
 	for _, name := range []string{"principal", "resource", "context"} {
 		a.kids(v.roots[name], name, name, nil, false)
 	}
+	a.ties()
 	a.pairs()
 	asked := 0
 	for _, one := range a.found {

@@ -24,6 +24,7 @@ func (v *Survey) Build(choice []int) (e *Entities, r Request, ok bool) {
 	if v.env.One {
 		subjects, c.uids["resource"] = subjects[:1], c.uids["principal"]
 	}
+	v.hold(c)
 	principal, resource := c.uids["principal"], c.uids["resource"]
 	switch {
 	case slices.Contains(c.above["principal"], principal), slices.Contains(c.above["resource"], resource),
@@ -35,6 +36,7 @@ func (v *Survey) Build(choice []int) (e *Entities, r Request, ok bool) {
 	for _, name := range subjects {
 		v.place(e.own, c, name)
 	}
+	v.others(e.own, c)
 	context, _ := v.record(c, v.roots["context"]).(types.Record)
 	return e, Request{types.Request{Principal: principal, Action: v.env.Action.engine(), Resource: resource, Context: context}}, true
 }
@@ -72,6 +74,9 @@ func (v *Survey) attributes(kind types.EntityType) types.Record {
 // record is the value of a record by its slot, whose kids are what is asked.
 func (v *Survey) record(c *choices, s *slot) types.Value {
 	want, _ := s.want.(resolved.RecordType)
+	if kind, ok := s.want.(resolved.EntityType); ok {
+		want = v.schema.resolved.Entities[types.EntityType(kind)].Shape
+	}
 	values := make(types.RecordMap, len(want))
 	for name, a := range want {
 		kid := s.kids[name]

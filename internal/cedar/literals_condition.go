@@ -130,21 +130,15 @@ func (r *reader) attribute(of ast.IsNode, name types.String) (s *slot, known boo
 	}
 	record, ok := owner.want.(resolved.RecordType)
 	if !ok {
+		record, ok = r.hop(owner)
+	}
+	if !ok {
 		return nil, false
 	}
 	owner.by[r.number] = true // without the owner, asking for any attribute fails
 	declared, ok := record[name]
 	if !ok {
 		return nil, true
-	}
-	// A schema may declare a type named as that of the actions, and Cedar's other
-	// engine refuses it: which entities there are is anybody's guess.
-	kind := declared.Type
-	for set, ok := kind.(resolved.SetType); ok; set, ok = kind.(resolved.SetType) {
-		kind = set.Element
-	}
-	if kind, ok := kind.(resolved.EntityType); ok && actionType(types.EntityType(kind)) {
-		return nil, false
 	}
 	if owner.kids == nil {
 		owner.kids = map[types.String]*slot{}

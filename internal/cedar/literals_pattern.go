@@ -64,6 +64,10 @@ func (r *reader) like(n ast.NodeTypeLike) bool {
 	case len(parts) == 2 && parts[0].wild && !parts[1].wild:
 		s.ends = append(s.ends, parts[1].text)
 	default:
+		if parts[0].wild {
+			text, _ := likeSamples(n.Value)[0].(types.String)
+			s.inner = append(s.inner, string(text))
+		}
 		return false
 	}
 	return true
@@ -143,4 +147,22 @@ func asks(class map[*slot]bool) (mentioned map[string]types.Value, begins, ends 
 		ordered = ordered || s.ordered
 	}
 	return mentioned, begins, ends, ordered
+}
+
+// maxJoined bounds the texts that are joined for one attribute. More patterns in
+// the middle of texts are many combinations already.
+const maxJoined = 8
+
+// joined are texts that begin as one pattern asks and go on as another that isn't
+// covered.
+func (s *slot) joined(begins []string, mentioned map[string]types.Value) (values []types.Value) {
+	for _, p := range begins {
+		for _, inner := range s.inner {
+			value := types.String(p + inner)
+			if _, taken := mentioned[string(value.MarshalCedar())]; !taken && len(values) < maxJoined && !slices.Contains(values, types.Value(value)) {
+				values = append(values, value)
+			}
+		}
+	}
+	return values
 }

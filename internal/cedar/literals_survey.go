@@ -26,6 +26,9 @@ type Survey struct {
 	terms  []term
 	roots  map[string]*slot // principal, resource and context
 	uids   map[string]*subject
+	opened mention         // those with an expression that isn't covered
+	ties   map[string]*tie // by what they ask, in words
+	hops   []*slot         // entities that are asked for attributes of their own
 }
 
 // A subject is the principal or the resource.
@@ -44,6 +47,7 @@ type slot struct {
 	by           mention
 	ordered      bool                   // compared by < and the like
 	begins, ends []string               // that a text is matched with
+	inner        []string               // texts that match a pattern which starts with "*" and isn't covered
 	kids         map[types.String]*slot // of a record
 	values       map[string]types.Value // that a scalar is compared with, by their text
 	valuesOf     map[int][]types.Value  // the same by policy
@@ -57,7 +61,7 @@ type slot struct {
 // Survey looks at the policies that concern the environment; the numbers of
 // terms and policies are those of the list.
 func (s *Schema) Survey(env Environment, policies []*Policy) *Survey {
-	v := &Survey{schema: s, env: env, roots: map[string]*slot{}, uids: map[string]*subject{}}
+	v := &Survey{schema: s, env: env, roots: map[string]*slot{}, uids: map[string]*subject{}, ties: map[string]*tie{}}
 	uid := env.Action.engine()
 	v.roots["context"] = &slot{want: s.resolved.Actions[uid].AppliesTo.Context, by: mention{}}
 	for name, kind := range map[string]string{"principal": env.Principal, "resource": env.Resource} {
@@ -96,12 +100,13 @@ func (v *Survey) tell() {
 // A reader reads one policy.
 type reader struct {
 	*Survey
-	policy *Policy
-	number int
+	policy   *Policy
+	number   int
+	sampling bool // what is read isn't covered
 }
 
 func (v *Survey) read(number int, p *Policy) {
-	r := &reader{v, p, number}
+	r := &reader{Survey: v, policy: p, number: number}
 	r.scope("principal", p.ast.Principal)
 	r.scope("resource", p.ast.Resource)
 	var at []*span
@@ -213,11 +218,18 @@ func fits(value types.Value, want resolved.IsType) bool {
 	return false
 }
 
+// Covers tells whether the values cover all that one of the policies asks.
+func (v *Survey) Covers(policy int) bool { return !v.opened[policy] }
+
 const maxOpen = 1000 // more reasons than anybody reads
 
 // open notes an expression that isn't covered, and looks for what its parts
 // mention all the same.
 func (r *reader) open(n ast.IsNode, at *span, format string, args ...any) {
+	if r.opened == nil {
+		r.opened = mention{}
+	}
+	r.opened[r.number] = true
 	offset := r.policy.start
 	if at != nil {
 		offset = at.at
@@ -229,8 +241,22 @@ func (r *reader) open(n ast.IsNode, at *span, format string, args ...any) {
 	r.samples(n)
 }
 
+// small are values for attributes that are compared with no literal, so that one
+// can be less than, equal to or greater than the other.
+var small = func() (values []types.Value) {
+	for i := range 2 {
+		values = append(values, types.Long(i))
+		for _, kind := range []string{"decimal", "datetime", "duration"} {
+			values = append(values, numberedExtension(kind, i))
+		}
+	}
+	return append(values, numbered(resolved.StringType{}, 1))
+}()
+
 // samples gives the slots in an expression the literals in it.
 func (r *reader) samples(n ast.IsNode) {
+	r.sampling = true
+	defer func() { r.sampling = false }()
 	var slots []*slot
 	var values []types.Value
 	ast.Inspect(ast.NewNode(n), func(n ast.IsNode) bool {
@@ -242,12 +268,17 @@ func (r *reader) samples(n ast.IsNode) {
 		case ast.NodeTypeExtensionCall:
 			if v := literalCall(n); v != nil {
 				values = append(values, v)
+				if d, ok := v.(types.Duration); ok { // a time may be offset by it
+					at := types.NewDatetimeFromMillis(d.ToMilliseconds())
+					values = append(append(values, at), around(at)...)
+				}
 			}
 		case ast.NodeTypeVariable, ast.NodeTypeAccess, ast.NodeTypeHas:
 			if s, _ := r.place(n); s != nil {
 				slots = append(slots, s)
 			}
 		}
+		r.tie(n)
 		return true
 	})
 	for _, s := range slots {
@@ -256,6 +287,11 @@ func (r *reader) samples(n ast.IsNode) {
 			if set, ok := s.want.(resolved.SetType); ok && fits(v, set.Element) {
 				r.element(s, v)
 			} else {
+				r.constant(s, v)
+			}
+		}
+		if len(values) == 0 && scalar(s.want) {
+			for _, v := range small {
 				r.constant(s, v)
 			}
 		}

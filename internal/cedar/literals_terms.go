@@ -19,6 +19,7 @@ type term struct {
 	apply  func(*choices, types.Value)
 	of     *slot          // whose value it is; nil: it has two answers
 	number map[string]int // of the values, by their text
+	every  []int          // the numbers of all values, if somebody wanted them
 }
 
 // choices are what the terms come to in one request.
@@ -27,6 +28,7 @@ type choices struct {
 	above    map[string][]types.EntityUID
 	values   map[*slot]types.Value // of scalars; nil for absent slots of all types
 	elements map[*slot][]types.Value
+	ties     []*tie // that hold
 }
 
 // Terms are what is asked, each with its number of values. The first value of
@@ -44,14 +46,16 @@ func (v *Survey) Asks(policy, number int) bool { return v.terms[number].by[polic
 
 // Own are the values of a term that matter to one policy, by their numbers: those
 // that it mentions with their neighbours, others, and absence. A term has a value
-// for each policy that mentions one.
+// for each policy that mentions one. They aren't to be changed.
 func (v *Survey) Own(policy, number int) (values []int) {
-	t := v.terms[number]
+	t := &v.terms[number]
 	if t.of == nil || len(t.of.begins)+len(t.of.ends) > 0 {
-		for i := range t.values {
-			values = append(values, i)
+		if t.every == nil { // made once, for there may be thousands
+			for i := range t.values {
+				t.every = append(t.every, i)
+			}
 		}
-		return values
+		return t.every
 	}
 	values = []int{0}
 	if len(t.of.links) > 0 && len(t.values) > 1 {
@@ -143,6 +147,7 @@ func (v *Survey) list() {
 	for _, name := range roots {
 		v.listKids(name, v.roots[name])
 	}
+	v.listTies()
 }
 
 var (
@@ -232,6 +237,7 @@ func (v *Survey) domain(s *slot) []types.Value {
 	values := v.fresh(s.want, mentioned, len(class))
 	if len(begins)+len(ends) > 0 {
 		values = texts(begins, ends, mentioned, len(class))
+		values = append(values, s.joined(begins, mentioned)...)
 	}
 	for _, text := range slices.Sorted(maps.Keys(mentioned)) {
 		values = append(values, mentioned[text])

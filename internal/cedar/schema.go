@@ -68,7 +68,7 @@ func ParseSchema(file string, text []byte) (*Schema, diag.List) {
 	if src.checkSchemaGrammar(tokens, &problems); len(problems) > 0 {
 		return nil, problems
 	}
-	if err := checkSchemaNames(s.schema.AST()); err != nil {
+	if err := checkBoolean(s.schema.AST()); err != nil {
 		problems.Errorf(src.mention(tokens, err), "schema-invalid", "%s", err)
 		return nil, problems
 	}
@@ -167,6 +167,10 @@ func checkSchema(s *ast.Schema) error {
 	}
 	count := 0
 	for _, ns := range namespaces {
+		_, entity := ns.Entities["Action"]
+		if _, enum := ns.Enums["Action"]; entity || enum {
+			return fmt.Errorf("%q can't be declared as an entity type: it is the type of actions", qualify(ns.name, "Action"))
+		}
 		count += len(ns.Entities) + len(ns.Enums) + len(ns.Actions) + len(ns.CommonTypes)
 		for name, t := range ns.CommonTypes {
 			m.common[qualify(ns.name, types.Path(name))] = t.Type

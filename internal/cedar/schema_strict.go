@@ -3,7 +3,6 @@ package cedar
 import (
 	"fmt"
 
-	"github.com/cedar-policy/cedar-go/types"
 	"github.com/cedar-policy/cedar-go/x/exp/schema/ast"
 	"github.com/policypin/policypin/diag"
 )
@@ -74,14 +73,10 @@ func (s source) beforeAnnotations(tokens []token, i int) int {
 	}
 }
 
-// checkSchemaNames finds types that go by a name which is taken. Action is the
-// type of actions; Boolean is no type unless an entity is declared as such.
-func checkSchemaNames(s *ast.Schema) error {
-	check := func(ns types.Path, n ast.Namespace) error {
-		_, entity := n.Entities["Action"]
-		if _, enum := n.Enums["Action"]; entity || enum {
-			return fmt.Errorf("%q can't be declared as an entity type: it is the type of actions", qualify(ns, "Action"))
-		}
+// checkBoolean finds the type Boolean, which is called Bool in Cedar's syntax,
+// where no entity type goes by that name.
+func checkBoolean(s *ast.Schema) error {
+	check := func(n ast.Namespace) error {
 		declared := false
 		for _, n := range []ast.Namespace{n, {Entities: s.Entities, Enums: s.Enums}} {
 			_, entity := n.Entities["Boolean"]
@@ -107,11 +102,11 @@ func checkSchemaNames(s *ast.Schema) error {
 		}
 		return nil
 	}
-	if err := check("", ast.Namespace{Entities: s.Entities, Enums: s.Enums, Actions: s.Actions, CommonTypes: s.CommonTypes}); err != nil {
+	if err := check(ast.Namespace{Entities: s.Entities, Enums: s.Enums, Actions: s.Actions, CommonTypes: s.CommonTypes}); err != nil {
 		return err
 	}
-	for name, n := range s.Namespaces {
-		if err := check(name, n); err != nil {
+	for _, n := range s.Namespaces {
+		if err := check(n); err != nil {
 			return err
 		}
 	}

@@ -95,6 +95,7 @@ func TestSchemaJSONRefuses(t *testing.T) {
 	for _, tt := range []struct{ name, doc, want string }{
 		{"nothing", "", "not valid JSON"},
 		{"another shape", `{"": {"entityTypes": []}}`, "reading a schema"},
+		{"an entity type called Action", `{"N": {"entityTypes": {"Action": {}}, "actions": {}}}`, "type of actions"},
 		{"an unknown type", `{"": {"entityTypes": {"A": {"shape": {"type": "Record", "attributes": {"a": {"type": "Nope"}}}}}, "actions": {}}}`, "Nope"},
 		{"deep nesting", strings.Repeat(`{"a":`, 5000) + "1" + strings.Repeat("}", 5000), "levels of nesting"},
 		{"type nesting", `{"": {"commonTypes": {"A": ` + strings.Repeat(`{"type":"Set","element":`, 40) + `{"type":"Long"}` + strings.Repeat("}", 40) + `}, "entityTypes": {}, "actions": {}}}`, "levels deep"},

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/policypin/policypin/internal/cedar"
 	"github.com/policypin/policypin/manifest"
 )
 
@@ -78,27 +77,5 @@ func TestUnchangedExpressions(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// Which entities an attribute of the actions' type can hold isn't known.
-func TestAttributesThatHoldActions(t *testing.T) {
-	schema, problems := cedar.ParseSchema("s", []byte(`
-entity User, Doc, Action;
-action read, write appliesTo { principal: User, resource: Doc, context: { last: Action } };
-`))
-	if problems.Err() != nil {
-		t.Fatal(problems)
-	}
-	with := func(policy string) *manifest.Tree {
-		tree := tree(t, policy)
-		tree.Schemas["v1"] = schema
-		return tree
-	}
-	for _, condition := range []string{`context.last == Action::"read"`, `context.last == action`, `[Action::"write"].contains(context.last)`} {
-		r := Compare(with(`permit (principal, action, resource) when { `+condition+` };`), with(anyone), Options{})
-		if r.Complete() {
-			t.Errorf("%s: got %+v", condition, r.Sets[0])
-		}
 	}
 }
