@@ -160,7 +160,11 @@ func (c *check) reword(f finding) {
 	case strings.HasPrefix(f.message, unsafeTag):
 		c.add(f.offset, "cedar-unsafe-tag", "tag "+strings.TrimPrefix(f.message, unsafeTag)+" may be missing here", "test it first with hasTag")
 	case strings.HasPrefix(f.message, "unexpected type: "):
-		c.add(f.offset, "cedar-type", plainTypes(strings.TrimPrefix(f.message, "unexpected type: ")), "")
+		fix := ""
+		if f.message == decimalOperator {
+			fix = "decimals have lessThan, lessThanOrEqual, greaterThan and greaterThanOrEqual"
+		}
+		c.add(f.offset, "cedar-type", plainTypes(strings.TrimPrefix(f.message, "unexpected type: ")), fix)
 	case strings.HasPrefix(f.message, "empty set literals"):
 		c.add(f.offset, "cedar-empty-set", "an empty set has no type and isn't allowed in policies", "")
 	case strings.HasPrefix(f.message, "extension constructors may not"):
@@ -178,6 +182,7 @@ const (
 	unsafeAttribute = "unable to guarantee safety of access to optional attribute "
 	unsafeTag       = "unable to guarantee safety of access to tag "
 	extensionValue  = "error during extension function argument validation: "
+	decimalOperator = "unexpected type: expected datetime, or duration, or Long but saw decimal"
 )
 
 // forActions names the actions that a finding is about, unless it is all.

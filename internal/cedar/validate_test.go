@@ -82,6 +82,7 @@ func TestValidateConditions(t *testing.T) {
 		{"a date before a duration", `principal.admin && principal.seen < duration("1h")`, "1:35: error: the types datetime and duration are not compatible [cedar-type]"},
 		{"a number before a date", `1 < principal.seen || principal.seen <= principal.seen`, "1:3: error: the types Long and datetime are not compatible [cedar-type]"},
 		{"dates and durations, each in their order", `principal.seen < datetime("2026-01-01") && principal.seen.toTime() < duration("1h") && principal.age < 3`, ""},
+		{"decimals with an operator", `decimal("1.0") < decimal("2.0")`, "1:16: error: expected datetime, or duration, or Long but saw decimal [cedar-type] (decimals have lessThan, lessThanOrEqual, greaterThan and greaterThanOrEqual)"},
 		{"a plus sign in a decimal", `decimal("1.0") == decimal("+1.0")`, "1:19: error: failed to parse as a decimal value: `\"+1.0\"` [cedar-extension]"},
 		{"a variable that is itself doesn't hide the other branch", `if principal == principal then true else principal.age`, "1:1: error: the types Bool and Long are not compatible [cedar-type]"},
 		{"an action is itself", `action == action || principal.nmae == 1`, ""},
