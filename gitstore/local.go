@@ -165,6 +165,9 @@ const (
 // look, rename. go-git 5.19 can't do it: its SetReference without an old value
 // overwrites, and none of it takes Git's lock.
 func (r *Repo) createRef(name string, value Hash) error {
+	if err := r.refAbove(name); err != nil {
+		return err
+	}
 	file := filepath.Join(r.commonDir, filepath.FromSlash(name))
 	take := func() (*os.File, error) {
 		if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
@@ -204,16 +207,24 @@ func (r *Repo) createRef(name string, value Hash) error {
 	case !errors.Is(err, plumbing.ErrReferenceNotFound):
 		return err
 	}
-	// A packed ref "a" doesn't keep the file system from having "a/b".
-	for above := path.Dir(name); above != "refs"; above = path.Dir(above) {
-		if _, err := r.store.Reference(plumbing.ReferenceName(above)); err == nil {
-			return fmt.Errorf("%s is a ref, so %s can't be one", above, name)
-		}
+	if err := r.refAbove(name); err != nil { // one that was packed meanwhile
+		return err
 	}
 	if err := os.Rename(file+".lock", file); err != nil {
 		return err
 	}
 	held = false
+	return nil
+}
+
+// refAbove returns an error if a ref has the name of a folder of another. The file
+// system doesn't keep a packed "a" from having "a/b".
+func (r *Repo) refAbove(name string) error {
+	for above := path.Dir(name); above != "refs"; above = path.Dir(above) {
+		if _, err := r.store.Reference(plumbing.ReferenceName(above)); err == nil {
+			return fmt.Errorf("%s is a ref, so %s can't be one; rename or delete the former", above, name)
+		}
+	}
 	return nil
 }
 

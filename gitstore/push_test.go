@@ -293,6 +293,9 @@ func TestCreateRefHonoursGitsLock(t *testing.T) {
 	if err := r.createRef("refs/tags/a", Hash{1}); err == nil {
 		t.Error("a ref was created twice")
 	}
+	if err := r.createRef("refs/tags/a/b/c", Hash{1}); err == nil || !strings.Contains(err.Error(), "refs/tags/a is a ref") {
+		t.Errorf("a ref below another: got %v", err)
+	}
 	gittest.Git(t, s.work, "pack-refs", "--all")
 	if err := r.createRef("refs/tags/a", Hash{1}); err == nil {
 		t.Error("a packed ref was created twice")
