@@ -148,6 +148,8 @@ func compare(ctx context.Context, w *world, opts diffOptions, from, to string) (
 		doc.Diff = manifest.Compare(a.tree, b.tree)
 	} else {
 		doc.Diff, err = compareLive(a, b)
+		w.noteOtherSets(a, b)
+		w.noteOtherSets(b, a)
 	}
 	return doc, err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/policypin/policypin/internal/cedar"
 	"github.com/policypin/policypin/internal/keycard"
+	"github.com/policypin/policypin/internal/report"
 	"github.com/policypin/policypin/manifest"
 )
 
@@ -171,6 +172,18 @@ func compareLive(a, b *side) (manifest.Diff, error) {
 		return manifest.Diff{}, nil
 	}
 	return manifest.Diff{Sets: []manifest.SetDiff{d}}, nil
+}
+
+// noteOtherSets says that what the project declares wasn't compared, where the
+// set that is active in a zone isn't one of its own.
+func (w *world) noteOtherSets(live, other *side) {
+	if live.live == nil || other.tree == nil || len(other.tree.Sets) == 0 {
+		return
+	}
+	if _, ok := other.tree.Set(live.live.set); !ok && other.tree.Unread(live.live.set) == "" {
+		w.say("note: %s has policy set %s active, which %s doesn't declare; the sets that it declares weren't compared",
+			report.Clean(live.label), report.Clean(live.live.set), report.Clean(other.label))
+	}
 }
 
 // contents is one side of a comparison by policy name.
