@@ -24,7 +24,9 @@ func (r *Repo) HooksDir() (HooksDir, error) {
 	if r.root == "" {
 		return HooksDir{}, fmt.Errorf("%w: %s is bare, nobody commits there", ErrUnsupported, r.gitDir)
 	}
-	out, err := gitProcess{r.gitDir, r.root}.run(nil, nil, "rev-parse", "--git-path", "hooks")
+	// Asked for the folder, git gives the top of the work tree for an empty
+	// core.hooksPath, while it runs /pre-commit.
+	out, err := gitProcess{r.gitDir, r.root}.run(nil, nil, "rev-parse", "--git-path", "hooks/pre-commit")
 	if errors.Is(err, exec.ErrNotFound) {
 		return HooksDir{}, fmt.Errorf("%w: only git knows where its hooks are, and there is none: %w", ErrUnsupported, err)
 	}
@@ -33,14 +35,26 @@ func (r *Repo) HooksDir() (HooksDir, error) {
 	}
 	// A relative core.hooksPath is seen from where hooks run, which is the top of
 	// the work tree (git-config(1)).
-	dir := HooksDir{Path: absIn(r.root, strings.TrimSuffix(string(out), "\n"))}
-	real := dir.Path
-	if resolved, err := filepath.EvalSymlinks(real); err == nil {
-		real = resolved
-	}
+	dir := HooksDir{Path: filepath.Dir(absIn(r.root, strings.TrimSuffix(string(out), "\n")))}
+	real := realFuture(dir.Path)
 	dir.Own = within(r.root, real) || within(r.commonDir, real)
 	if main := filepath.Dir(r.commonDir); filepath.Base(r.commonDir) == ".git" {
 		dir.Own = dir.Own || within(main, real) // the main work tree, as seen from a linked one
 	}
 	return dir, nil
+}
+
+// realFuture resolves the links in an absolute path, of which only the beginning
+// need exist.
+func realFuture(name string) string {
+	rest := ""
+	for at := name; ; at = filepath.Dir(at) {
+		if real, err := filepath.EvalSymlinks(at); err == nil {
+			return filepath.Join(real, rest)
+		}
+		if at == filepath.Dir(at) {
+			return name
+		}
+		rest = filepath.Join(filepath.Base(at), rest)
+	}
 }

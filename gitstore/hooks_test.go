@@ -30,6 +30,7 @@ func TestHooksDir(t *testing.T) {
 		{"the main work tree belongs to a linked one", filepath.Join(g.dir, "hooks"), linked, filepath.Join(g.dir, "hooks"), true},
 		{"another folder is somebody else's", outside, g.dir, outside, false},
 		{"also along a symbolic link", "lead", g.dir, filepath.Join(g.dir, "lead"), false},
+		{"even if it isn't made yet", "lead/hooks/here", g.dir, filepath.Join(g.dir, "lead", "hooks", "here"), false},
 		{"and above the work tree", "../hooks", g.dir, filepath.Join(filepath.Dir(g.dir), "hooks"), false},
 	}
 	for _, tt := range tests {
@@ -46,6 +47,15 @@ func TestHooksDir(t *testing.T) {
 				t.Errorf("got %+v, want %s, own %v", got, tt.path, tt.own)
 			}
 		})
+	}
+}
+
+// Where the setting is empty git runs /pre-commit, and not one among the sources.
+func TestHooksDirOfAnEmptySetting(t *testing.T) {
+	g := newGitRepo(t)
+	g.git("config", "core.hooksPath", "")
+	if got, err := g.open().HooksDir(); err != nil || got.Own || got.Path == g.dir {
+		t.Errorf("got %+v, %v, want a folder that isn't the repository's", got, err)
 	}
 }
 
