@@ -123,6 +123,11 @@ func (a *action) check(ctx context.Context) error {
 	if p.repo == nil {
 		return red // nothing was compared, so the comment, if there is one, stays
 	}
+	if tree == nil { // the project file says nothing, so there is nothing to compare
+		c.Head, c.Full, a.complete = report.Side{Name: "HEAD", Commit: head.String()}, fullReport, true
+		a.outputs["widened"] = widenedUnknown
+		return errProblems // such a check can't do its work
+	}
 	if err := a.compare(ctx, p, &side{label: "HEAD", fsys: fsys, commit: head}); err != nil {
 		return err
 	}
@@ -138,12 +143,12 @@ func (a *action) check(ctx context.Context) error {
 			a.changeCommand, c.Command = page.Command, page.Command
 		}
 	}
-	if tree != nil && len(tree.Sets) == 1 {
+	if len(tree.Sets) == 1 {
 		if d, err := tree.Digest(tree.Sets[0]); err == nil {
 			a.outputs["set-digest"] = d.String()
 		}
 	}
-	if problems.Err() != nil || tree == nil {
+	if problems.Err() != nil {
 		a.complete = true
 		return red // such a commit can't be planned
 	}
@@ -256,11 +261,19 @@ func (a *action) compare(ctx context.Context, p *project, head *side) error {
 		return err
 	}
 	made, err := a.propose(ctx, p, a.zoneFlags().origin.remote, base, head)
-	if errors.Is(err, gitstore.ErrNoRevision) && a.event.Push != nil {
+	broken := diag.List{}
+	switch {
+	case errors.Is(err, gitstore.ErrNoRevision) && a.event.Push != nil:
 		a.notice("nothing is compared: %s, which was pushed over, is gone from the remote", base.Short())
 		return nil
-	}
-	if err != nil {
+	case errors.As(err, &broken): // those of the base: a change that mends them can be merged
+		c := a.comment
+		c.Base, c.Head, c.OnMerge, c.Full = report.Side{Name: base.Short(), Commit: base.String()}, head.report(), true, fullReport
+		c.NoImpact = "the project file of the base has errors; the first is at " + firstError(broken)
+		a.outputs["widened"] = widenedUnknown
+		a.notice("nothing is compared: %s", c.NoImpact)
+		return nil
+	case err != nil:
 		return err
 	}
 	a.section("policypin diff")

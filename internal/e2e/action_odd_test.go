@@ -165,3 +165,38 @@ func TestActionOnlineWithoutSecrets(t *testing.T) {
 		t.Errorf("from the repository itself: %s", s)
 	}
 }
+
+// A project file that can't be used is said on the pull request that breaks it,
+// and doesn't stop the one that mends it.
+func TestActionOnABrokenProjectFile(t *testing.T) {
+	t.Parallel()
+	j := newJob(t, map[string]string{"policypin.yaml": "kind: [\n"})
+	j.pull("pull_request")
+	for _, failOn := range []string{"problems", "none"} {
+		j.env["INPUT_FAIL-ON"] = failOn
+		s := j.run()
+		ours := j.hub.ours()
+		if s.status != 3 || len(ours) != 1 || !strings.Contains(ours[0], "\n### 1 error: nothing can be published\n") || len(s.annotations) != 1 || s.outputs["widened"] != "unknown" {
+			t.Fatalf("fail-on %s: got comments %q; %s", failOn, ours, s)
+		}
+	}
+	w := j.world
+	w.git("checkout", "-q", "topic")
+	j.commits["BASE_SHA"] = j.commits["HEAD_SHA"]
+	j.commits["HEAD_SHA"] = w.commit("Mend", project(t))
+	j.commits["MERGE_SHA"] = w.git("commit-tree", "-p", j.commits["BASE_SHA"], "-p", j.commits["HEAD_SHA"], "-m", "Merge", "HEAD^{tree}")
+	w.git("push", "-q", "--force", "origin", j.commits["MERGE_SHA"]+":refs/pull/7/merge")
+	if err := os.RemoveAll(filepath.Join(j.workspace(), ".git")); err != nil {
+		t.Fatal(err)
+	}
+	j.env["INPUT_FAIL-ON"] = "problems,gates"
+	j.pull("pull_request")
+	s := j.run()
+	ours := j.hub.ours()
+	if s.status != 0 || len(ours) != 1 || s.outputs["plan"] == "" || s.outputs["widened"] != "unknown" {
+		t.Fatalf("got comments %q; %s", ours, s)
+	}
+	if !s.has("notice", "the project file of the base has errors; the first is at policypin.yaml:2") || !strings.Contains(ours[0], "decisions not compared") {
+		t.Errorf("got %s and\n%s", s, ours[0])
+	}
+}

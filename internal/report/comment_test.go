@@ -196,6 +196,9 @@ func TestVerdict(t *testing.T) {
 		{"another schema", Comment{Diff: diff(manifest.SetDiff{Name: "b", Kind: manifest.Changed, Fields: []manifest.Change{{Field: "schema_version", From: "1", To: "2"}}})},
 			"`b`: `schema_version` `1` → `2`", false},
 		{"a project file", Comment{Diff: &manifest.Diff{Project: []manifest.Change{{Field: "f", To: "x"}}}}, "The project file changes, no policy does", false},
+		{"a project file, and what earlier commits left", Comment{
+			Diff: &manifest.Diff{Project: []manifest.Change{{Field: "f", To: "x"}}}, Plan: plan(update), OnMerge: true, Impact: &impact.Report{},
+		}, "The project file changes, no policy does", false},
 		{"problems come first", Comment{Diff: diff(agents), Problems: diag.List{{}, {Severity: diag.Warning}}}, "1 error, 1 warning: nothing can be published", false},
 		{"warnings don't", Comment{Diff: diff(agents), Problems: diag.List{{Severity: diag.Warning}}}, "`agents`: 2 changed, 1 added", false},
 		{"a refusal", Comment{Diff: diff(agents), Plan: &publish.Plan{Refusals: publish.Refusals{{Message: "no"}}}}, "Publishing is refused, for 1 reason", false},

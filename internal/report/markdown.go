@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/policypin/policypin/internal/publish"
@@ -83,6 +84,9 @@ func (m *markdown) verdict() string {
 	if m.Plan != nil && len(m.Plan.Refusals) > 0 {
 		return "Publishing" + where + " is refused, for " + plural(len(m.Plan.Refusals), "reason", "reasons")
 	}
+	if m.onlyProject() {
+		return "The project file changes" + where + ", no policy does"
+	}
 	if s, ok := m.single(); ok {
 		return m.sentence(s) + where
 	}
@@ -93,8 +97,6 @@ func (m *markdown) verdict() string {
 			return Count(m.Problems) + where
 		}
 		return "No problems" + where
-	case changed == 0 && m.Diff != nil && len(m.Diff.Project) > 0:
-		return "The project file changes" + where + ", no policy does"
 	case changed == 0:
 		return "No policy changes" + where
 	}
@@ -119,11 +121,17 @@ func (m *markdown) changed() int {
 	return all
 }
 
+// onlyProject tells whether the change is one of the project file alone, whatever
+// earlier ones left to publish.
+func (m *markdown) onlyProject() bool {
+	return m.Diff != nil && len(m.Diff.Project) > 0 && !slices.ContainsFunc(m.all, func(s setChange) bool { return s.diff != nil && s.changes() })
+}
+
 // single is the set that the heading speaks of, if there is but one and nothing
 // worse to say.
 func (m *markdown) single() (setChange, bool) {
 	refused := m.Plan != nil && len(m.Plan.Refusals) > 0
-	if len(m.all) != 1 || !m.all[0].changes() || refused || m.Problems.Errors() > 0 {
+	if len(m.all) != 1 || !m.all[0].changes() || m.onlyProject() || refused || m.Problems.Errors() > 0 {
 		return setChange{}, false
 	}
 	return m.all[0], true

@@ -50,7 +50,7 @@ func (m *markdown) effects() string {
 	case m.Impact == nil:
 	case len(m.Impact.Sets) > 0:
 		text = " · " + effect(m.Impact.Sets)
-	case m.changed() > 0:
+	case m.changed() > 0 && !m.onlyProject():
 		text = " · changes no decision"
 	}
 	if m.Tests != nil && m.Tests.Failed > 0 {
