@@ -126,6 +126,9 @@ func (r *Repo) Rel(dir string) (string, error) {
 	if rel == ".." || strings.HasPrefix(rel, "../") {
 		return "", fmt.Errorf("%s is outside the work tree %s", dir, r.root)
 	}
+	if !fs.ValidPath(rel) { // what else Git takes, fs.FS doesn't
+		return "", fmt.Errorf("%w: the name of folder %q isn't UTF-8; rename it", ErrUnsupported, rel)
+	}
 	return rel, nil
 }
 

@@ -2,6 +2,7 @@ package gitstore
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -150,4 +151,15 @@ func exitStatus(g *gitRepo, args ...string) error {
 	cmd := exec.Command("git", args...)
 	cmd.Dir = g.dir
 	return cmd.Run()
+}
+
+func TestRelNamesAFolderThatCannotBeRead(t *testing.T) {
+	r := newGitRepo(t).open()
+	dir := filepath.Join(r.Root(), "a\xff")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Skipf("no such names here: %v", err)
+	}
+	if got, err := r.Rel(dir); !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), `"a\xff"`) {
+		t.Errorf("got %q, %v", got, err)
+	}
 }
