@@ -71,14 +71,22 @@ func projectIn(repo *gitstore.Repo, dir string) (*project, error) {
 		}
 	}
 	head, err := repo.Resolve("HEAD")
-	if err != nil {
+	if errors.Is(err, gitstore.ErrNoRevision) {
 		return nil, errNoProject // a repository without a commit has nothing else to look at
 	}
+	if err != nil {
+		return nil, err
+	}
 	for rel := start; ; rel = path.Dir(rel) {
-		if tree, err := repo.TreeAt(head, rel); err == nil {
-			if _, err := fs.Stat(tree, manifest.ProjectFile); err == nil {
-				return &project{repo: repo, dir: filepath.Join(repo.Root(), filepath.FromSlash(rel)), rel: rel}, nil
-			}
+		tree, err := repo.TreeAt(head, rel)
+		if err == nil {
+			_, err = fs.Stat(tree, manifest.ProjectFile)
+		}
+		switch {
+		case err == nil:
+			return &project{repo: repo, dir: filepath.Join(repo.Root(), filepath.FromSlash(rel)), rel: rel}, nil
+		case errors.Is(err, gitstore.ErrObject), errors.Is(err, gitstore.ErrUnsupported):
+			return nil, err // whether there is one can't be read
 		}
 		if rel == "." {
 			return nil, errNoProject
