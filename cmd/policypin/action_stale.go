@@ -3,9 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/policypin/policypin/gitstore"
 )
+
+// maxAsked is how long a check waits for what it can do without.
+const maxAsked = time.Minute
 
 // stale tells whether the merge commit that GitHub made for a pull request is of
 // what the run is about. GitHub makes it in its own time: it can be that of the
@@ -35,6 +39,8 @@ func (a *action) stale(ctx context.Context, repo *gitstore.Repo, head gitstore.H
 	if err != nil || pr.Base == "" {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, maxAsked)
+	defer cancel()
 	if on, err := client.OnBranch(ctx, commit.Parents[0].String(), pr.Base); err == nil && !on {
 		return &hinted{
 			err:  fmt.Errorf("the merge commit that GitHub made merges into %s, which is not on %s", commit.Parents[0].Short(), pr.Base),
