@@ -180,6 +180,9 @@ func (a *action) choosePush() (do, why string) {
 	if known && t.Branch != "" {
 		want = t.Branch
 	}
+	if a.in.target == "" && !hasZones(p.file) {
+		return doValidate, "the project has no target but local: only validating"
+	}
 	if want != "" && branch != want {
 		return doValidate, fmt.Sprintf("%s is not %s, which is published: only validating", branch, want)
 	}

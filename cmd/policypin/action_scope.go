@@ -29,11 +29,16 @@ func (a *action) goOffline() {
 // noTarget says why nothing is planned. Where there are targets to choose from,
 // gates were meant to be checked.
 func (a *action) noTarget(file *manifest.Project) {
-	if slices.ContainsFunc(file.Targets, func(t manifest.Target) bool { return t.Name != localTarget }) {
+	if hasZones(file) {
 		a.notice("nothing is planned and no gate is checked: the project has several targets, and the input target names none")
 		return
 	}
 	a.say("no target: nothing is planned")
+}
+
+// hasZones tells whether a project has a target beside the local zone.
+func hasZones(file *manifest.Project) bool {
+	return slices.ContainsFunc(file.Targets, func(t manifest.Target) bool { return t.Name != localTarget })
 }
 
 // otherBranch is the branch that would be merged into, if the target publishes

@@ -200,3 +200,19 @@ func TestActionOnABrokenProjectFile(t *testing.T) {
 		t.Errorf("got %s and\n%s", s, ours[0])
 	}
 }
+
+// A project that was just begun has nowhere to publish to, and no workflow is red
+// for that.
+func TestActionPushWithoutATarget(t *testing.T) {
+	t.Parallel()
+	j := newJob(t, map[string]string{"policypin.yaml": "apiVersion: policypin.dev/v1\nkind: Project\n"})
+	j.checkout(j.remote, "refs/remotes/origin/main", j.commits["MERGE_SHA"])
+	j.event("push", "push", map[string]string{"HEAD_SHA": j.commits["MERGE_SHA"], "BASE_SHA": j.commits["BASE_SHA"]})
+	if s := j.run(); s.status != 0 || !strings.Contains(s.log, "the project has no target but local: only validating") {
+		t.Errorf("got %s", s)
+	}
+	j.env["INPUT_COMMAND"] = "publish"
+	if s := j.run(); s.status != 2 || !s.has("error", "the input target names none") {
+		t.Errorf("told to publish: %s", s)
+	}
+}
