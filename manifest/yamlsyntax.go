@@ -2,11 +2,15 @@ package manifest
 
 import (
 	"bytes"
+	"io"
 	"regexp"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
 
 	"github.com/policypin/policypin/diag"
 )
@@ -58,10 +62,66 @@ func (d *decoder) syntax(err error) {
 	if slices.Contains(tabProblems, message) {
 		plainCharacter(&p, lines)
 	}
-	if message == "could not find expected ':'" {
-		p.Message = "this line has no ':' after its key"
+	if slices.Contains(misplaced, message) {
+		if line := d.breaks(message); line > 0 {
+			p.Line = line
+		}
+	}
+	if w, ok := plainly[message]; ok {
+		p.Message, p.Fix = w.message, w.fix
 	}
 	d.problems.Add(p)
+}
+
+// plainly says in our words what yaml.v3 says in those of the grammar.
+var plainly = map[string]struct{ message, fix string }{
+	"could not find expected ':'":                    {"this line has no ':' after its key", ""},
+	"did not find expected key":                      {"this line doesn't go on with what is above it", "check its indentation, and the quotes around its value"},
+	"did not find expected '-' indicator":            {"this line doesn't go on with the list above it", "give it the indentation of what it belongs to"},
+	"did not find expected ',' or ']'":               {"the list that opens here has no end, or lacks a comma", ""},
+	"did not find expected ',' or '}'":               {"the mapping that opens here has no end, or lacks a comma", ""},
+	"found unexpected end of stream":                 {"the text in quotes that begins here has no end", ""},
+	"mapping values are not allowed in this context": {"a ':' can't stand here", "put a value that has ': ' in quotes, and give a key the indentation of those above it"},
+}
+
+// misplaced are problems of a line in a block for which yaml.v3 gives the first
+// line of the block, which may be far above.
+var misplaced = []string{"did not find expected key", "did not find expected '-' indicator"}
+
+// maxSearched bounds the text that is parsed again and again to find a line.
+const maxSearched = 256 << 10
+
+// breaks finds the line that makes the parser say this: the text up to the line
+// before doesn't. 0 means that it isn't found.
+func (d *decoder) breaks(message string) int {
+	if len(d.source) > maxSearched {
+		return 0
+	}
+	var ends []int // of the lines
+	for i, c := range d.source {
+		if c == '\n' {
+			ends = append(ends, i+1)
+		}
+	}
+	ends = append(ends, len(d.source))
+	at := sort.Search(len(ends), func(i int) bool { return grammarError(d.source[:ends[i]]) == message })
+	if at == len(ends) {
+		return 0
+	}
+	return at + 1
+}
+
+// grammarError is what yaml.v3 says of a text, without the line; "" if nothing.
+func grammarError(text []byte) string {
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	_, err := decode(dec)
+	if err == nil {
+		_, err = decode(dec) // as parseYAML, which looks for a second document
+	}
+	if err == nil || err == io.EOF {
+		return ""
+	}
+	return syntaxLine.ReplaceAllString(strings.TrimPrefix(err.Error(), "yaml: "), "")
 }
 
 // plainCharacter says which character it is that begins nothing. The library
