@@ -232,7 +232,7 @@ func (l *loader) readSchemas(sets []*Set) error {
 				l.problems.Add(diag.Problem{
 					Position: s.places.schemaVersion.in(s.File), Rule: "schema-not-committed",
 					Message: fmt.Sprintf("schema version %s is not committed as %s", quote(version), quote(file)),
-					Fix:     "fetch the schema and commit it",
+					Fix:     "policypin schema fetch " + version + " writes it from the zone; commit it too",
 				})
 			}
 			continue
