@@ -209,7 +209,8 @@ func TestVerdict(t *testing.T) {
 			"1 policy set changes", false},
 		{"a plan alone", Comment{Plan: plan(publish.SetPlan{Name: "agents", Action: publish.Create, Version: 1, Entries: []publish.EntryPlan{{Change: manifest.Added}}})},
 			"`agents`: 1 added → v1 when published", true},
-		{"drift", Comment{Diff: diff(), Drift: &publish.Drift{Drifted: true, Findings: []publish.Finding{{Kind: "unpublished"}}}}, "No policy changes", false},
+		{"drift", Comment{Diff: diff(), Drift: &publish.Drift{Drifted: true, Findings: []publish.Finding{{Kind: "unpublished"}}}}, "No policy changes · drift found", false},
+		{"no drift", Comment{Diff: diff(), Drift: &publish.Drift{}}, "No policy changes", true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -60,6 +60,9 @@ func (m *markdown) effects() string {
 		}
 		text += fmt.Sprintf(" · %d of %s %s", m.Tests.Failed, plural(len(m.Tests.Cases), "decision test", "decision tests"), verb)
 	}
+	if m.Drift != nil && m.Drift.Drifted {
+		text += " · drift found"
+	}
 	return text
 }
 
