@@ -8,11 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 
-	"github.com/go-git/go-billy/v5"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/storer"
 )
@@ -41,16 +41,36 @@ func (s *store) Reference(name plumbing.ReferenceName) (*plumbing.Reference, err
 	return s.packedRef(name)
 }
 
+// refFile is the file of a ref. HEAD and a few others belong to a work tree of its
+// own (gitrepository-layout(5)). It is opened by its path, since a Git directory
+// may have links in it to parts of another, which go-git doesn't follow.
+func (s *store) refFile(name string) string {
+	for _, own := range []string{"refs/bisect/", "refs/worktree/", "refs/rewritten/"} {
+		if strings.HasPrefix(name, own) {
+			return filepath.Join(s.gitDir, filepath.FromSlash(name))
+		}
+	}
+	if !strings.HasPrefix(name, "refs/") {
+		return filepath.Join(s.gitDir, filepath.FromSlash(name))
+	}
+	return filepath.Join(s.commonDir, filepath.FromSlash(name))
+}
+
 // looseRef reads the file of a ref, nil if it has none.
 func (s *store) looseRef(name plumbing.ReferenceName) (*plumbing.Reference, error) {
-	info, err := s.files.Stat(name.String())
+	file := s.refFile(name.String())
+	// Git used to write symbolic refs as symbolic links.
+	if target, err := os.Readlink(file); err == nil && strings.HasPrefix(target, "refs/") && fs.ValidPath(target) {
+		return plumbing.NewSymbolicReference(name, plumbing.ReferenceName(target)), nil
+	}
+	info, err := os.Stat(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), err == nil && !info.Mode().IsRegular():
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
-	f, err := s.files.Open(name.String())
+	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // it was packed just now
 	}
@@ -105,7 +125,7 @@ func (s *store) listRefs() (refList, error) {
 	if err := s.looseRefs("refs", &l, seen); err != nil {
 		return l, err
 	}
-	text, err := s.packed.read(s.files)
+	text, err := s.packed.read(filepath.Join(s.commonDir, "packed-refs"))
 	if err != nil {
 		return l, err
 	}
@@ -134,10 +154,10 @@ type packedRefs struct {
 }
 
 // read returns the content, empty if there is no such file.
-func (p *packedRefs) read(files billy.Filesystem) ([]byte, error) {
+func (p *packedRefs) read(file string) ([]byte, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	info, err := files.Stat("packed-refs")
+	info, err := os.Stat(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -149,7 +169,7 @@ func (p *packedRefs) read(files billy.Filesystem) ([]byte, error) {
 	if p.info != nil && os.SameFile(info, p.info) && info.ModTime().Equal(p.info.ModTime()) && info.Size() == p.info.Size() {
 		return p.text, nil
 	}
-	f, err := files.Open("packed-refs")
+	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -172,7 +192,7 @@ func (p *packedRefs) read(files billy.Filesystem) ([]byte, error) {
 // packedRef looks a ref up where git has packed it: "id name" on a line.
 func (s *store) packedRef(name plumbing.ReferenceName) (*plumbing.Reference, error) {
 	const digits = 2 * len(Hash{})
-	text, err := s.packed.read(s.files)
+	text, err := s.packed.read(filepath.Join(s.commonDir, "packed-refs"))
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +214,7 @@ func (s *store) packedRef(name plumbing.ReferenceName) (*plumbing.Reference, err
 // looseRefs adds the refs below a folder. What git leaves alone there is: hidden
 // files, locks, and what is gone by the time that it is read.
 func (s *store) looseRefs(folder string, l *refList, seen map[plumbing.ReferenceName]bool) error {
-	entries, err := s.files.ReadDir(folder)
+	entries, err := os.ReadDir(filepath.Join(s.commonDir, filepath.FromSlash(folder)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -125,7 +125,44 @@ func TestDamagedPinIsNotPassedBy(t *testing.T) {
 	}
 }
 
-// A linked work tree has a HEAD of its own.
+// Old tools make a second work tree of links to the parts of the first.
+func TestGitDirectoryOfLinks(t *testing.T) {
+	g := historyRepo(t)
+	g.git("branch", "packed")
+	g.git("pack-refs", "--all")
+	g.git("update-ref", "refs/heads/loose", "HEAD~1")
+	other := filepath.Join(t.TempDir(), "other")
+	if err := os.MkdirAll(filepath.Join(other, ".git"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"config", "refs", "objects", "packed-refs"} {
+		if err := os.Symlink(filepath.Join(g.dir, ".git", name), filepath.Join(other, ".git", name)); err != nil {
+			t.Skipf("no symbolic links here: %v", err)
+		}
+	}
+	// So was a symbolic ref written, once.
+	if err := os.Symlink("refs/heads/loose", filepath.Join(other, ".git", "HEAD")); err != nil {
+		t.Fatal(err)
+	}
+	w := &gitRepo{t, other}
+	r := w.open()
+	for _, rev := range []string{"HEAD", "main", "loose", "packed", "twice"} {
+		if got, err := r.Resolve(rev); err != nil || got != w.hash(rev+"^{commit}") {
+			t.Errorf("%s: got %s, %v", rev, got, err)
+		}
+	}
+	refs, err := r.Local().Refs(t.Context())
+	if err != nil || refs.Head != "loose" || refs.All["HEAD"] != w.hash("HEAD") || refs.All["refs/heads/packed"] != w.hash("packed") {
+		t.Errorf("got %+v, %v", refs, err)
+	}
+	results, err := r.Local().PushPins(t.Context(), []*Pin{pinOf(t, w.hash("HEAD"), "agents", 1)})
+	pushed(t, results, err)
+	if got := g.git("cat-file", "-t", "refs/tags/policypin/production/agents/v1"); got != "tag" {
+		t.Errorf("the pin is a %s", got)
+	}
+}
+
+// A linked work tree has a HEAD and some refs of its own.
 func TestRefsOfALinkedWorkTree(t *testing.T) {
 	g := newGitRepo(t)
 	g.commit("one", "a", "1")
@@ -133,8 +170,9 @@ func TestRefsOfALinkedWorkTree(t *testing.T) {
 	g.git("worktree", "add", "-q", "-b", "side", linked)
 	w := &gitRepo{t, linked}
 	want := w.commit("two", "b", "2")
+	w.git("update-ref", "refs/worktree/mine", "HEAD")
 	r := w.open()
-	for _, rev := range []string{"HEAD", "side"} {
+	for _, rev := range []string{"HEAD", "side", "refs/worktree/mine"} {
 		if got, err := r.Resolve(rev); err != nil || got != want {
 			t.Errorf("%s: got %s, %v, want %s", rev, got, err, want)
 		}

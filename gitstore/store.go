@@ -40,7 +40,7 @@ const (
 // check that an object has the id it was asked for by.
 type store struct {
 	*filesystem.Storage
-	files     billy.Filesystem // of the Git directory, and what it shares
+	gitDir    string
 	commonDir string
 	packed    packedRefs
 
@@ -63,7 +63,7 @@ func openStore(gitDir, commonDir string, more ...string) (*store, error) {
 		files = dotgit.NewRepositoryFilesystem(osfs.New(gitDir), osfs.New(commonDir))
 	}
 	objects := cache.NewObjectLRUDefault()
-	s := &store{Storage: newStorage(files, objects), files: files, commonDir: commonDir}
+	s := &store{Storage: newStorage(files, objects), gitDir: gitDir, commonDir: commonDir}
 	s.packs = s.packTime()
 	dirs, err := alternateDirs(filepath.Join(commonDir, "objects"))
 	if err != nil {
