@@ -97,11 +97,14 @@ func (x *scopeIndex) candidates(world types.EntityGetter, r types.Request) []int
 	return slices.Compact(found)
 }
 
-// Matches tells whether one policy does, by its place in what was given to
-// [NewAuthorizer].
-func (a *Authorizer) Matches(number int, e *Entities, r Request) bool {
+// Len is how many policies there are.
+func (a *Authorizer) Len() int { return len(a.policies) }
+
+// Says asks one policy, by its place in what was given to [NewAuthorizer],
+// whether it matches, or can't be evaluated.
+func (a *Authorizer) Says(number int, e *Entities, r Request) (matches, fails bool) {
 	_, said := cedargo.Authorize(&a.policies[number], e.getter(), r.request)
-	return len(said.Reasons) > 0
+	return len(said.Reasons) > 0, len(said.Errors) > 0
 }
 
 // upwards lists an entity and all its ancestors, the entity first.

@@ -48,20 +48,25 @@ type cell struct {
 
 // narrowed looks for what the other policies say of the combinations that the
 // first stage kept, and tells whether that is all they can say.
-func (s *search) narrowed(first *cedar.Survey, kept [][]int, budget int) (covered bool) {
+func (s *search) narrowed(first *cedar.Survey, kept []combination, budget int) (covered bool) {
+	if len(kept) == 0 {
+		return true
+	}
 	n := &narrow{
 		search: s, first: first, aspects: first.Aspects(), cells: map[string]*cell{}, left: budget,
 		wanted: map[mask]int{}, short: map[mask]bool{}, gaps: map[mask][]Uncovered{},
 	}
-	for _, choice := range kept {
+	for _, k := range kept {
+		choice := make([]int, len(first.Terms()))
+		k.unpack(choice)
 		world, request, ok := first.Build(choice)
 		if !ok {
 			continue
 		}
-		key, _ := n.cell(world, request)
+		key := n.key(world, request, k.from, k.to)
 		c := n.cells[key]
 		if c == nil {
-			c = &cell{choice, s.goals(world, request)}
+			c = &cell{choice, s.goals(k.from, k.to)}
 			n.cells[key] = c
 			n.list = append(n.list, c)
 			for m := range c.goals {
@@ -102,15 +107,20 @@ func (n *narrow) others() (permits, forbids []int) {
 	return permits, forbids
 }
 
-// cell is the key of a request's cell. differ tells whether the changed policies
-// of the two sides answer differently there.
-func (n *narrow) cell(world *cedar.Entities, request cedar.Request) (key string, differ bool) {
+// cell is that of a request; nil if it is none of those of the first stage, or the
+// changed policies of both sides answer alike.
+func (n *narrow) cell(world *cedar.Entities, request cedar.Request) *cell {
 	from, to := n.from.parts.Answer(world, request), n.to.parts.Answer(world, request)
 	if from.Same(to) {
-		return "", false
+		return nil
 	}
-	// Where an expression isn't covered, one cell may have several answers.
-	return fmt.Sprintf("%s%t %t %q %t %t %q", n.aspects.Cell(world, request), from.Permit, from.Forbid, from.Failed, to.Permit, to.Forbid, to.Failed), true
+	return n.cells[n.key(world, request, from, to)]
+}
+
+// key tells cells apart. Where an expression isn't covered, requests that answer
+// alike to all questions may be answered differently by the policies.
+func (n *narrow) key(world *cedar.Entities, request cedar.Request, from, to cedar.Answer) string {
+	return fmt.Sprintf("%s%t %t %q %t %t %q", n.aspects.Cell(world, request), from.Permit, from.Forbid, from.Failed, to.Permit, to.Forbid, to.Failed)
 }
 
 // meet decides a request of a cell.
@@ -198,7 +208,7 @@ func (n *narrow) seek(m mask, must int, avoid []int) {
 	base := make([]int, len(sizes))
 	product(sizes, stages[0], base, func(choice []int) bool {
 		world, request, ok, enough := build(choice)
-		if enough || ok && must != nobody && !n.rest.Matches(must, world, request) {
+		if enough || ok && must != nobody && !n.matches(must, world, request) {
 			return !enough
 		}
 		for choice := range n.projections(m, own, choice) {
@@ -207,9 +217,8 @@ func (n *narrow) seek(m mask, must int, avoid []int) {
 				if enough || !ok {
 					return !enough
 				}
-				key, differ := n.cell(world, request)
-				c := n.cells[key]
-				return !differ || c == nil || !c.goals[m] || within(c, choice)
+				c := n.cell(world, request)
+				return c == nil || !c.goals[m] || within(c, choice)
 			})
 			if !more {
 				return false
@@ -267,4 +276,9 @@ func (n *narrow) gap(m mask, survey *cedar.Survey) {
 			n.gaps[m] = append(n.gaps[m], Uncovered(o))
 		}
 	}
+}
+
+func (n *narrow) matches(other int, world *cedar.Entities, request cedar.Request) bool {
+	matches, _ := n.rest.Says(other, world, request)
+	return matches
 }

@@ -65,9 +65,9 @@ func (s *search) run(limit, narrow int) {
 		return
 	}
 	alone := s.outcome
-	few := len(s.asked)-s.changed <= fewOthers
+	others := len(s.asked) - s.changed
 	var whole outcome
-	if few {
+	if others > 0 && others <= fewOthers {
 		s.outcome = outcome{}
 		s.together(limit)
 		if whole = s.outcome; len(whole.uncovered) == len(survey.Open) || !covered {
@@ -79,10 +79,12 @@ func (s *search) run(limit, narrow int) {
 	for _, o := range survey.Open {
 		s.uncovered = append(s.uncovered, Uncovered(o))
 	}
-	all := s.narrowed(survey, kept, narrow) && covered
+	all := s.narrowed(survey, kept, affordable(narrow, s.changed)) && covered
 	switch {
-	case few && (!all || len(s.uncovered) > len(survey.Open)):
+	case others > 0 && others <= fewOthers && (!all || len(s.uncovered) > len(survey.Open)):
 		s.outcome = whole // which has tried as much
+	case !covered:
+		s.leaves(limit)
 	case !all:
 		s.leaves(narrow)
 	}
@@ -102,7 +104,7 @@ func (s *search) together(limit int) {
 		s.uncovered = append(s.uncovered, Uncovered(o))
 	}
 	kept, covered := s.first(survey, limit)
-	all := variation{survey: survey, sizes: survey.Terms()}
+	all := &variation{survey: survey, sizes: survey.Terms()}
 	for t := range all.sizes {
 		if !asks(survey, t, 0, s.changed) {
 			all.terms = append(all.terms, t)
@@ -111,10 +113,11 @@ func (s *search) together(limit int) {
 	all.policies = [2]int{s.changed, len(s.asked)}
 	limit = affordable(limit, len(s.asked)-s.changed)
 	all.limit = max(1, limit/max(1, len(kept)))
-	for _, choice := range kept {
-		world, request, _ := survey.Build(choice)
-		goals := s.goals(world, request)
-		covered = all.each(choice, func(choice []int) bool {
+	base := make([]int, len(all.sizes))
+	for _, k := range kept {
+		k.unpack(base)
+		goals := s.goals(k.from, k.to)
+		covered = all.each(base, func(choice []int) bool {
 			delete(goals, s.visit(survey, choice))
 			return len(goals) > 0
 		}) && covered
@@ -124,16 +127,45 @@ func (s *search) together(limit int) {
 	}
 }
 
+// A combination is one that the first stage keeps, as the terms that haven't got
+// their first value: of 10,000 terms they are a few.
+type combination struct {
+	terms, values []int
+	from, to      cedar.Answer // of the changed policies
+}
+
+func pack(choice []int, from, to cedar.Answer) combination {
+	k := combination{from: from, to: to}
+	for t, value := range choice {
+		if value != 0 {
+			k.terms, k.values = append(k.terms, t), append(k.values, value)
+		}
+	}
+	return k
+}
+
+func (k combination) unpack(choice []int) {
+	clear(choice)
+	for i, t := range k.terms {
+		choice[t] = k.values[i]
+	}
+}
+
 // first is the first stage. It returns the combinations for which the changed
-// policies answer differently, and whether it tried all.
-func (s *search) first(survey *cedar.Survey, limit int) (kept [][]int, covered bool) {
-	all := variation{survey: survey, sizes: survey.Terms(), policies: [2]int{0, s.changed}, limit: limit}
+// policies answer differently, and whether it tried all. Where there is nobody
+// else to ask, those of a sample are decided at once and not returned.
+func (s *search) first(survey *cedar.Survey, limit int) (kept []combination, covered bool) {
+	all := &variation{survey: survey, sizes: survey.Terms(), policies: [2]int{0, s.changed}, limit: limit}
 	for t := range all.sizes {
 		if asks(survey, t, 0, s.changed) {
 			all.terms = append(all.terms, t)
 		}
 	}
-	covered = all.each(make([]int, len(all.sizes)), func(choice []int) bool {
+	base := make([]int, len(all.sizes))
+	if !all.fits() {
+		return s.sample(survey, all, base), false
+	}
+	return kept, all.each(base, func(choice []int) bool {
 		world, request, ok := survey.Build(choice)
 		if !ok {
 			return true
@@ -142,11 +174,56 @@ func (s *search) first(survey *cedar.Survey, limit int) (kept [][]int, covered b
 		from, to := s.from.parts.Answer(world, request), s.to.parts.Answer(world, request)
 		s.failures.note(s.comparison, world, request, from, to)
 		if !from.Same(to) {
-			kept = append(kept, append([]int(nil), choice...))
+			kept = append(kept, pack(choice, from, to))
 		}
 		return true
 	})
-	return kept, covered
+}
+
+// sample is the first stage where not all can be tried.
+func (s *search) sample(survey *cedar.Survey, all *variation, base []int) (kept []combination) {
+	r := s.recall(survey)
+	all.each(base, func(choice []int) bool {
+		if !r.hear(choice) {
+			return true
+		}
+		from, to := r.heard()
+		if len(from.Failed)+len(to.Failed) > 0 {
+			if !r.build() {
+				return true
+			}
+			s.failures.note(s.comparison, r.world, r.request, from, to)
+		}
+		if !from.Same(to) && len(s.asked) == s.changed {
+			s.count(r, from, to)
+			return true
+		}
+		if s.decided++; !from.Same(to) {
+			kept = append(kept, pack(choice, from, to))
+		}
+		return true
+	})
+	return kept
+}
+
+// enoughSeen is after how many requests no other example is looked for in a
+// sample, where each takes a while.
+const enoughSeen = 20
+
+// count takes a request of a sample to the others of its kind and cause.
+func (s *search) count(r *recall, from, to cedar.Answer) {
+	a, b := r.voices(from, to)
+	f, ok := s.cause(mask{}, a, b)
+	i, known := s.groups[f.key()]
+	switch {
+	case !ok:
+		s.decided++
+	case known && (len(s.findings[i].Examples) == maxExamples || s.findings[i].Count >= enoughSeen):
+		s.decided++
+		s.findings[i].Count++
+	default:
+		s.visit(r.survey, r.choice)
+	}
 }
 
 // asks tells whether any of the policies of some numbers asks about a term.
@@ -170,8 +247,7 @@ func maskOf(d cedar.Decision) mask {
 
 // goals are the masks under which a combination of the first stage is a change.
 // One request for each shows all there is, since its cause is the changed policies.
-func (s *search) goals(world *cedar.Entities, request cedar.Request) map[mask]bool {
-	a, b := s.from.parts.Answer(world, request), s.to.parts.Answer(world, request)
+func (s *search) goals(a, b cedar.Answer) map[mask]bool {
 	goals := map[mask]bool{}
 	for _, m := range []mask{{}, {permit: true}, {forbid: true}} {
 		if m != (mask{}) && !s.possible(m) {
@@ -203,7 +279,7 @@ func (s *search) visit(survey *cedar.Survey, choice []int) mask {
 	}
 	s.decided++
 	m := maskOf(s.rest.Decide(world, request))
-	f, ok := s.judge(world, request)
+	f, ok := s.cause(m, s.from.voice(world, request), s.to.voice(world, request))
 	if !ok {
 		return m
 	}
@@ -211,10 +287,16 @@ func (s *search) visit(survey *cedar.Survey, choice []int) mask {
 	if known {
 		s.findings[i].Count++
 		s.note(&s.findings[i], s.env, world, request)
-		if !s.findings[i].wants(f.Examples[0]) {
+		if !s.findings[i].wants(Example{Text: request.String()}) {
 			return m
 		}
 	}
+	again, ok := s.judge(world, request)
+	if !ok || again.key() != f.key() {
+		s.uncovered = append(s.uncovered, Uncovered{Reason: "a request was decided in two ways: " + request.String()})
+		return m
+	}
+	f = again
 	example := &f.Examples[0]
 	if example.Request, example.Entities, ok = s.witness(survey, choice, f); !ok {
 		s.uncovered = append(s.uncovered, Uncovered{Reason: "a request was decided in two ways: " + example.Text})

@@ -14,30 +14,36 @@ type variation struct {
 	terms    []int
 	policies [2]int // the numbers of those who ask, from and to
 	limit    int
+	asked    map[int][]int // the terms that each policy asks about, once that was looked up
 }
+
+// fits tells whether all combinations are within the limit.
+func (v *variation) fits() bool { return count(v.sizes, v.terms, v.limit) <= v.limit }
 
 // each visits all combinations if they are within the limit, or until visit
 // returns false. Otherwise it visits some, always the same, and returns false:
 // those with one term or two other than in base, which is what most changes need,
 // and for each policy the combinations of what it asks, or a selection of them.
-func (v variation) each(base []int, visit func([]int) bool) (all bool) {
+func (v *variation) each(base []int, visit func([]int) bool) (all bool) {
 	choice := append([]int(nil), base...)
-	if count(v.sizes, v.terms, v.limit) <= v.limit {
+	if v.fits() {
 		product(v.sizes, v.terms, choice, visit)
 		return true
 	}
 	policies := v.policies[1] - v.policies[0]
-	v.limit = max(1, v.limit/sampling, min(v.limit, sampling*policies))
+	limit := max(1, v.limit/sampling, min(v.limit, sampling*policies))
 	seen := map[string]bool{}
 	var code []byte
 	enough := false
 	once := func(choice []int) bool {
 		code = code[:0]
-		for _, n := range choice {
-			code = binary.AppendUvarint(code, uint64(n))
+		for t, n := range choice {
+			if n != base[t] { // there may be 10,000 terms, of which few are other than in base
+				code = binary.AppendUvarint(binary.AppendUvarint(code, uint64(t)), uint64(n))
+			}
 		}
 		key := string(code)
-		if !enough && !seen[key] && len(seen) < v.limit {
+		if !enough && !seen[key] && len(seen) < limit {
 			seen[key] = true
 			enough = !visit(choice)
 		}
@@ -45,38 +51,44 @@ func (v variation) each(base []int, visit func([]int) bool) (all bool) {
 	}
 	once(choice)
 	const least = 8 // fewer show nothing of a policy; then the last ones go without
-	share := max(least, v.limit/policies)
+	share := max(least, limit/policies)
 	random := rand.New(rand.NewPCG(1, 2))
-	asked := map[int][]int{}
-	for _, t := range v.terms {
-		for p := range v.survey.Askers(t) {
-			asked[p] = append(asked[p], t)
+	if v.asked == nil {
+		v.asked = map[int][]int{}
+		for _, t := range v.terms {
+			for p := range v.survey.Askers(t) {
+				v.asked[p] = append(v.asked[p], t)
+			}
 		}
 	}
-	for p := v.policies[0]; p < v.policies[1] && len(seen) < v.limit && !enough; p++ {
+	for p := v.policies[0]; p < v.policies[1] && len(seen) < limit && !enough; p++ {
 		values := map[int][]int{}
-		for _, t := range asked[p] {
+		for _, t := range v.asked[p] {
 			values[t] = v.survey.Own(p, t)
 		}
-		copy(choice, base)
-		v.some(asked[p], values, choice, share, random, once)
+		some(v.asked[p], values, choice, share, random, once)
+		for _, t := range v.asked[p] {
+			choice[t] = base[t]
+		}
 	}
 	return enough
 }
 
 // some visits up to a number of combinations of the values of some terms: all, or
 // those with one term or two other than they are, and others at random.
-func (v variation) some(terms []int, values map[int][]int, choice []int, most int, random *rand.Rand, visit func([]int) bool) {
-	sizes := make([]int, len(v.sizes))
-	for t, list := range values {
-		sizes[t] = len(list)
+func some(terms []int, values map[int][]int, choice []int, most int, random *rand.Rand, visit func([]int) bool) {
+	combinations := 1
+	for _, t := range terms {
+		if combinations *= len(values[t]); combinations > most {
+			break
+		}
 	}
 	left := most
 	once := func(choice []int) bool {
 		left--
 		return visit(choice) && left > 0
 	}
-	if count(sizes, terms, most) <= most {
+	if combinations <= most {
 		among(values, terms, choice, once)
 		return
 	}
