@@ -24,7 +24,9 @@ func (v *Survey) Build(choice []int) (e *Entities, r Request, ok bool) {
 	if v.env.One {
 		subjects, c.uids["resource"] = subjects[:1], c.uids["principal"]
 	}
-	v.hold(c)
+	if !v.hold(c) {
+		return nil, Request{}, false
+	}
 	principal, resource := c.uids["principal"], c.uids["resource"]
 	switch {
 	case slices.Contains(c.above["principal"], principal), slices.Contains(c.above["resource"], resource),

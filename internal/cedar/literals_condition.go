@@ -356,6 +356,9 @@ func (r *reader) contains(left, right ast.IsNode) bool {
 	}
 	v := literal(right)
 	s, known := r.place(left)
+	if known && s != nil && v == nil {
+		return r.holds(s, left, right)
+	}
 	if !known || v == nil {
 		return false
 	}

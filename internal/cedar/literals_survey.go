@@ -55,6 +55,8 @@ type slot struct {
 	elemBy       map[string]mention     // who asks
 	more         mention                // who asks whether a set has other elements
 	links        map[*slot]bool         // other slots that this one is compared with
+	tied         []*slot                // whose values a set is asked for
+	other        types.Value            // the element that stands for all that aren't asked for
 	sampled      bool                   // somebody asks in a way that the values don't cover
 }
 
@@ -77,6 +79,7 @@ func (s *Schema) Survey(env Environment, policies []*Policy) *Survey {
 			v.read(i, p)
 		}
 	}
+	v.bind()
 	v.tell()
 	v.list()
 	return v

@@ -196,10 +196,20 @@ func (v *Survey) listElements(path string, s *slot) {
 	if s.more == nil {
 		return
 	}
-	others := v.fresh(s.want.(resolved.SetType).Element, s.elements, 1)
+	taken := maps.Clone(s.elements)
+	for _, item := range s.tied {
+		for _, value := range v.domain(item) {
+			if taken == nil {
+				taken = map[string]types.Value{}
+			}
+			taken[string(value.MarshalCedar())] = value
+		}
+	}
+	others := v.fresh(s.want.(resolved.SetType).Element, taken, 1)
 	if len(others) == 0 {
 		return // every value of the type is mentioned
 	}
+	s.other = others[0]
 	v.add(s.more, yesNo, func(c *choices, value types.Value) {
 		if value == types.True {
 			c.elements[s] = append(c.elements[s], others[0])

@@ -24,6 +24,7 @@ type tie struct {
 	holder  route
 	param   string // what is in it
 	among   bool   // it is asked with "in"
+	item    *slot  // whose value is in the set, where all answers are covered; else nil
 }
 
 // An operand is a value that an expression comes to.
@@ -91,6 +92,91 @@ func (r *reader) tie(n ast.IsNode) {
 		r.overlap(n.Left, n.Right)
 	case ast.NodeTypeContainsAll:
 		r.overlap(n.Left, n.Right)
+	}
+}
+
+// maxTiedEnum is how many ids an enumeration may have for sets of them to be
+// covered: each of them is a question then.
+const maxTiedEnum = 8
+
+// holds notes that a set is asked for a subject or an attribute, and tells whether
+// that is covered. It is for texts and entities, which can only be equal or not.
+func (r *reader) holds(s *slot, left, right ast.IsNode) bool {
+	set, ok := s.want.(resolved.SetType)
+	x, known := r.place(right)
+	if !ok || !known || x == nil || !scalar(set.Element) || !scalar(x.want) {
+		return false
+	}
+	s.by[r.number], x.by[r.number] = true, true
+	if x.want != set.Element {
+		return true // never in it
+	}
+	switch kind := set.Element.(type) {
+	case resolved.StringType:
+	case resolved.EntityType:
+		if len(r.schema.resolved.Enums[types.EntityType(kind)].Values) > maxTiedEnum {
+			return false
+		}
+	default:
+		return false
+	}
+	r.tied(left, right, &tie{element: r.operand(right), item: x})
+	return true
+}
+
+// bind makes what is covered of ties fit the rest. A literal that a set is asked
+// for is one that the tied value can be; two values that are tied to one set can be
+// two; and whoever asks for one element has to do with all, since what one term
+// says another may contradict.
+func (v *Survey) bind() {
+	bound := map[*slot][]*tie{}
+	for _, key := range slices.Sorted(maps.Keys(v.ties)) {
+		if t := v.ties[key]; t.item != nil {
+			bound[t.slot] = append(bound[t.slot], t)
+		}
+	}
+	for s, ties := range bound {
+		if s.elements == nil {
+			s.elements, s.elemBy = map[string]types.Value{}, map[string]mention{}
+		}
+		if kind, ok := ties[0].item.want.(resolved.EntityType); ok {
+			for _, uid := range v.schema.resolved.Enums[types.EntityType(kind)].Values {
+				s.elements[string(uid.MarshalCedar())] = uid
+			}
+		}
+		askers := maps.Clone(s.more)
+		if askers == nil {
+			askers = mention{}
+		}
+		for _, by := range s.elemBy {
+			maps.Copy(askers, by)
+		}
+		for _, t := range ties {
+			maps.Copy(askers, t.by)
+		}
+		for i, t := range ties {
+			for number := range t.by {
+				for _, value := range s.elements {
+					t.item.add(value, number)
+				}
+			}
+			for _, other := range ties[:i] {
+				if other.item != t.item {
+					t.item.link(other.item)
+					other.item.link(t.item)
+				}
+			}
+			s.tied = append(s.tied, t.item)
+		}
+		for _, t := range ties {
+			t.by = askers
+		}
+		for text := range s.elements {
+			s.elemBy[text] = askers
+		}
+		if s.more != nil {
+			s.more = askers
+		}
 	}
 }
 
@@ -187,7 +273,7 @@ func (r *reader) operand(n ast.IsNode) *operand {
 	case ast.NodeTypeAccess:
 		from, ok := routeOf(n)
 		if s, _ := r.place(n); ok && s != nil && scalar(s.want) {
-			if _, ok := s.want.(resolved.StringType); ok {
+			if _, ok := s.want.(resolved.StringType); ok && r.sampling {
 				r.constant(s, numbered(s.want, 1)) // two texts can differ
 			}
 			return &operand{func(c *choices) types.Value { return c.values[s] }, from.value}
@@ -232,14 +318,36 @@ func (v *Survey) listTies() {
 }
 
 // hold makes choices answer the ties that they say yes to. A set is given its
-// elements before anything is put into one of them.
-func (v *Survey) hold(c *choices) {
+// elements before anything is put into one of them. ok is false if the choices
+// contradict each other: what is covered has to be as the terms say.
+func (v *Survey) hold(c *choices) (ok bool) {
+	said := c.elements
+	if len(c.ties) > 0 {
+		c.elements = maps.Clone(said)
+	}
 	for _, t := range c.ties {
 		if t.element == nil {
 			continue
 		}
-		if value := t.element.chosen(c); value != nil && v.conforms(value, t.slot.want.(resolved.SetType).Element) {
+		value := t.element.chosen(c)
+		switch {
+		case value == nil && t.item != nil:
+			return false
+		case value == nil, slices.ContainsFunc(said[t.slot], value.Equal):
+			continue
+		case t.slot.elements[string(value.MarshalCedar())] != nil, t.slot.other != nil && !slices.ContainsFunc(said[t.slot], t.slot.other.Equal):
+			return false
+		}
+		if v.conforms(value, t.slot.want.(resolved.SetType).Element) {
 			c.elements[t.slot] = append(slices.Clip(c.elements[t.slot]), value)
+		}
+	}
+	for _, t := range v.ties {
+		if t.item == nil || slices.Contains(c.ties, t) {
+			continue
+		}
+		if value := t.element.chosen(c); value != nil && slices.ContainsFunc(c.elements[t.slot], value.Equal) {
+			return false
 		}
 	}
 	for _, t := range c.ties {
@@ -249,16 +357,28 @@ func (v *Survey) hold(c *choices) {
 		group, ok := c.values[t.slot].(types.EntityUID)
 		if set, isSet := t.slot.want.(resolved.SetType); isSet {
 			if len(c.elements[t.slot]) == 0 {
-				c.elements[t.slot] = v.fresh(set.Element, map[string]types.Value{string(c.uids[t.subject].MarshalCedar()): nil}, 1)
+				if t.slot.other != nil {
+					return false // the set is empty, by the terms
+				}
+				taken := maps.Clone(t.slot.elements)
+				if taken == nil {
+					taken = map[string]types.Value{}
+				}
+				taken[string(c.uids[t.subject].MarshalCedar())] = nil
+				c.elements[t.slot] = v.fresh(set.Element, taken, 1)
 			}
 			if len(c.elements[t.slot]) > 0 {
 				group, ok = c.elements[t.slot][0].(types.EntityUID)
 			}
 		}
 		if ok && group != c.uids[t.subject] && !slices.Contains(c.above[t.subject], group) {
+			if v.uids[t.subject].above[group] != nil {
+				return false
+			}
 			c.above[t.subject] = append(slices.Clip(c.above[t.subject]), group)
 		}
 	}
+	return true
 }
 
 // conforms tells whether an attribute or an element of a type can have the value.
@@ -301,7 +421,7 @@ func (v *Survey) others(all types.EntityMap, c *choices) {
 func (a *aspecter) ties() {
 	for _, key := range slices.Sorted(maps.Keys(a.Survey.ties)) {
 		t := a.Survey.ties[key]
-		one := &aspect{kind: askElement, path: t.path, params: []string{t.param}, possible: []bool{false, true, true}, sampled: true}
+		one := &aspect{kind: askElement, path: t.path, params: []string{t.param}, possible: []bool{true, true, true}, sampled: t.item == nil}
 		if t.among {
 			one.kind, one.path, one.params = askIn, t.param, []string{t.path}
 		}

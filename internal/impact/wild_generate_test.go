@@ -205,6 +205,9 @@ func (w *wild) question(from string, a attr) string {
 	}
 	if strings.HasPrefix(a.kind.name, "Set<") {
 		lits := "[" + lit() + ", " + lit() + "]"
+		if inner := a.kind.name[len("Set<") : len(a.kind.name)-1]; slices.Contains([]string{"String", "User", "Team", "Color"}, inner) && w.r.IntN(2) == 0 {
+			return "(" + guard + path + ".contains(" + w.another(inner, path) + "))"
+		}
 		return "(" + guard + one(w, path+".contains("+lit()+")", path+".containsAny("+lits+")", path+".containsAll("+lits+")", lits+".containsAll("+path+")", lits+".containsAny("+path+")",
 			path+".isEmpty()", path+" == "+lits, path+" != ["+lit()+"]", path+".containsAll([])", path+" == []") + ")"
 	}
@@ -226,7 +229,26 @@ func (w *wild) question(from string, a attr) string {
 	case "User", "Team", "Color":
 		options = append(options, path+" is "+a.kind.name, path+" == principal", "principal == "+path, path+" == resource", path+" in "+lit(), path+" != principal")
 	}
-	// Another attribute of the same type.
+	for _, other := range w.others(a.kind.name, path) {
+		options = append(options, path+" == "+other, path+" == "+other)
+	}
+	return "(" + guard + one(w, options...) + ")"
+}
+
+// another is a subject or an attribute of a type, as far as there is one.
+func (w *wild) another(kind, path string) string {
+	list := w.others(kind, path)
+	if slices.Contains(w.principals, kind) || len(list) == 0 {
+		list = append(list, "principal", "principal")
+	}
+	if slices.Contains(w.resources, kind) {
+		list = append(list, "resource", "resource")
+	}
+	return one(w, list...)
+}
+
+// others are the attributes of a type but for one.
+func (w *wild) others(kind, path string) (list []string) {
 	for _, place := range []string{"context", "principal", "resource"} {
 		kinds := []string{"context"}
 		if place == "principal" {
@@ -236,13 +258,13 @@ func (w *wild) question(from string, a attr) string {
 		}
 		for _, k := range kinds {
 			for _, b := range w.shapes[k] {
-				if b.record == nil && b.kind.name == a.kind.name && place+"."+b.name != path {
-					options = append(options, path+" == "+place+"."+b.name, path+" == "+place+"."+b.name)
+				if b.record == nil && b.kind.name == kind && place+"."+b.name != path {
+					list = append(list, place+"."+b.name)
 				}
 			}
 		}
 	}
-	return "(" + guard + one(w, options...) + ")"
+	return list
 }
 
 func (w *wild) condition(depth int) string {
