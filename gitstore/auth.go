@@ -242,6 +242,9 @@ func (e *endpoint) explain(ctx context.Context, doing string, err error) error {
 		if e.auth != nil {
 			re.text = doing + " " + e.auth.source() + ": " + e.clean(err.Error())
 		}
+	case strings.Contains(err.Error(), "no space after hash"): // go-git 5.19, of ids that are longer
+		re.kinds = []error{ErrUnsupported}
+		re.text = doing + ": its object format isn't sha1, and policypin reads no other"
 	case strings.Contains(err.Error(), "dubious ownership"):
 		re.text += "; git config --global --add safe.directory PATH trusts it"
 	case strings.Contains(err.Error(), "not our ref"):

@@ -291,3 +291,17 @@ func TestEmptyAndMissingRemotes(t *testing.T) {
 		}
 	}
 }
+
+func TestRemoteOfAnotherObjectFormat(t *testing.T) {
+	s := newSite(t, 1)
+	other := filepath.Join(s.root, "other")
+	gittest.Git(t, s.root, "init", "-q", "--object-format=sha256", other)
+	gittest.Git(t, other, "commit", "-q", "--allow-empty", "-m", "one")
+	server := gittest.Serve(t, s.root, gittest.ServeOptions{}).URL
+	for _, u := range []string{other, server + "/other/.git"} {
+		_, err := origin(t, openRepo(t, s.work, nil), RemoteOptions{Name: u}).Refs(t.Context())
+		if !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "isn't sha1") {
+			t.Errorf("%s: got %v", u, err)
+		}
+	}
+}
