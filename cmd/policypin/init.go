@@ -186,6 +186,11 @@ func (w *world) scaffold(ctx context.Context, dir string) (report.Scaffold, erro
 		}
 		w.say("note: not written for this project, so see that they check %s: %s", report.Clean(where), report.Clean(strings.Join(others, ", ")))
 	}
+	for _, name := range doc.Written {
+		if path.Base(name) == publishWorkflow {
+			w.noteBranch(ctx, dir, name)
+		}
+	}
 	return doc, nil
 }
 

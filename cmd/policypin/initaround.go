@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"embed"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/policypin/policypin/gitstore"
+	"github.com/policypin/policypin/internal/report"
 )
 
 //go:embed scaffold/workflows/*.yml
@@ -62,6 +64,29 @@ func depth(rel string) int {
 	return strings.Count(rel, "/") + 1
 }
 
+// publishWorkflow is the one that publishes what is merged into main.
+const publishWorkflow = "policypin-publish.yml"
+
+// noteBranch says that a workflow waits for the branch main, where the
+// repository has none and is on another one.
+func (w *world) noteBranch(ctx context.Context, dir, workflow string) {
+	repo, err := gitstore.Open(dir, w.getenv)
+	if err != nil {
+		return // it says nothing about branches
+	}
+	defer repo.Close()
+	refs, err := repo.Local().Refs(ctx)
+	if err != nil || refs.Head == "" || refs.Head == "main" {
+		return
+	}
+	for name := range refs.All {
+		if strings.HasPrefix(name, "refs/") && !strings.HasPrefix(name, "refs/tags/") && path.Base(name) == "main" {
+			return
+		}
+	}
+	w.say("note: %s publishes what is merged into main, and this branch is %s: put the name of yours there", report.Clean(workflow), report.Clean(refs.Head))
+}
+
 // aroundProject are the files at the top of a work tree that has a project in
 // rel.
 func aroundProject(rel string) ([]file, error) {
@@ -70,7 +95,7 @@ func aroundProject(rel string) ([]file, error) {
 		return nil, fmt.Errorf("the folder's name %q can't stand in a workflow", rel)
 	}
 	var files []file
-	for _, name := range []string{"policypin.yml", "policypin-publish.yml"} {
+	for _, name := range []string{"policypin.yml", publishWorkflow} {
 		text, err := scaffoldWorkflows.ReadFile("scaffold/workflows/" + name)
 		if err != nil {
 			return nil, err
