@@ -84,7 +84,7 @@ func (r *Repo) loadIndex(dir string) (*index, error) {
 	if special, ok := errors.AsType[*specialIndexError](err); ok {
 		x, err = r.listFiles(name, dir, special)
 	}
-	if err != nil && !errors.Is(err, ErrUnsupported) {
+	if err != nil && !errors.Is(err, ErrUnsupported) && info.Mode().IsRegular() {
 		err = fmt.Errorf("%w; without the file, git reset writes it anew", err)
 	}
 	if err != nil {
