@@ -287,7 +287,10 @@ func (v *verification) choose(ctx context.Context, names []string) (refs []gitst
 		return []gitstore.PinRef{ref}, nil, err
 	case len(names) == 0:
 		if len(all)+len(odd) == 0 {
-			return nil, nil, fmt.Errorf("%w for target %s in %s", publish.ErrNoPin, v.target.Name, v.chain.Origin.Name())
+			return nil, nil, &hinted{
+				err:  fmt.Errorf("there are no pins of target %s in %s", v.target.Name, v.chain.Origin.Name()),
+				hint: "policypin publish makes the first one; --target names another target",
+			}
 		}
 		return all, odd, nil
 	}
@@ -320,7 +323,10 @@ func (v *verification) activePin(ctx context.Context, all []gitstore.PinRef) (gi
 			return p.PinRef, nil
 		}
 	}
-	return gitstore.PinRef{}, fmt.Errorf("%w of the active version, %s v%d (%s)", publish.ErrNoPin, set.Name, set.ActiveVersion, set.ActiveVersionID)
+	return gitstore.PinRef{}, &hinted{
+		err:  fmt.Errorf("%w of the active version, %s v%d (%s)", publish.ErrNoPin, set.Name, set.ActiveVersion, set.ActiveVersionID),
+		hint: "policypin drift says what that version is, and what to do",
+	}
 }
 
 // readable reads the pins of a set.
