@@ -52,7 +52,11 @@ func (g gitProcess) run(stdin []byte, env []string, args ...string) ([]byte, err
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil && !errors.Is(err, exec.ErrNotFound) {
-		err = fmt.Errorf("git %s: %s (%w)", args[0], said(stderr.String()), err)
+		command := args[0]
+		for i := 0; args[i] == "-c" && i+2 < len(args); i += 2 {
+			command = args[i+2]
+		}
+		err = fmt.Errorf("git %s: %s (%w)", command, said(stderr.String()), err)
 	}
 	return out, err
 }

@@ -97,6 +97,10 @@ func (f *ChangeFinder) Last(from Hash, path string, walk *int) (Commit, error) {
 			if err != nil {
 				return at, fmt.Errorf("parent of %s: %w", at.Hash.Short(), err)
 			}
+			err = f.objects.announce(parent.Tree, func() []Hash { return f.treesBelow(parent) })
+			if err != nil {
+				return at, fmt.Errorf("commit %s: %w", p.Short(), err)
+			}
 			there, err := f.chainLike(here, parent.Tree, path)
 			if err != nil {
 				return at, fmt.Errorf("commit %s: %w", p.Short(), err)
@@ -111,6 +115,26 @@ func (f *ChangeFinder) Last(from Hash, path string, walk *int) (Commit, error) {
 		}
 	}
 	return at, fmt.Errorf("%w: it ended at %s", ErrTooFar, at.Hash.Short())
+}
+
+// maxTogether is how many trees a partial clone without trees fetches at once,
+// which would be a request for each commit of the walk.
+const maxTogether = 256
+
+// treesBelow lists the trees of the commits that the walk comes to next, along
+// first parents.
+func (f *ChangeFinder) treesBelow(c Commit) []Hash {
+	var trees []Hash
+	for len(trees) < maxTogether && len(c.Parents) > 0 && !f.shallow[fromHash(c.Hash)] {
+		next, err := f.commit(c.Parents[0])
+		if err != nil {
+			break
+		}
+		if c = next; c.Tree != noFiles {
+			trees = append(trees, c.Tree)
+		}
+	}
+	return trees
 }
 
 func (f *ChangeFinder) commit(h Hash) (Commit, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -187,5 +188,44 @@ func TestCommitWithoutFiles(t *testing.T) {
 	}
 	if changes, err := r.ChangedPaths(empty, full, "."); err != nil || len(changes) != 1 {
 		t.Errorf("got %v, %v", changes, err)
+	}
+}
+
+// A clone without trees fetches those of many commits with one request.
+func TestLastChangeInACloneWithoutTrees(t *testing.T) {
+	g := newGitRepo(t)
+	want := g.commit("first", "p/a", "1")
+	for i := range 40 {
+		g.commit("more", "other", fmt.Sprint(i))
+	}
+	g.git("rm", "-q", "-r", ".")
+	g.git("commit", "-q", "-m", "nothing")
+	g.commit("back", "p/a", "1", "other", "x")
+	head := g.commit("last", "other", "last")
+	g.git("config", "uploadpack.allowFilter", "true")
+	g.git("config", "uploadpack.allowAnySHA1InWant", "true")
+	dir := filepath.Join(filepath.Dir(g.dir), "treeless")
+	g.git("clone", "-q", "--no-checkout", "--filter=tree:0", "file://"+g.dir, dir)
+	fetches := func() int {
+		packs, err := filepath.Glob(filepath.Join(dir, ".git", "objects", "pack", "*.promisor"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(packs)
+	}
+	before := fetches()
+	f, err := openRepo(t, dir, nil).Changes("p/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	walk := 100
+	if c, err := f.Last(head, "p/a", &walk); err != nil || c.Subject != "back" {
+		t.Errorf("got %v, %v", c, err)
+	}
+	if c, err := f.Last(g.hash("HEAD~3"), "p/a", &walk); err != nil || c.Hash != want {
+		t.Errorf("got %v, %v, want %s", c, err, want)
+	}
+	if n := fetches() - before; n == 0 || n > 3 {
+		t.Errorf("%d fetches", n)
 	}
 }

@@ -18,8 +18,8 @@ type objects interface {
 	read(t plumbing.ObjectType, h Hash) ([]byte, error)
 	// size returns the length of an object's content in bytes.
 	size(h Hash) (int64, error)
-	// announce tells that a blob is about to be read, and which others are
-	// likely to follow. It is worth a round trip to a reader that asks a server.
+	// announce tells that a blob or a tree is about to be read, and which others
+	// are likely to follow. It is worth a round trip to a reader that asks a server.
 	announce(h Hash, likely func() []Hash) error
 }
 

@@ -46,8 +46,11 @@ func (p *promisor) fetch(missing []plumbing.Hash) error {
 	for _, h := range missing {
 		fmt.Fprintln(&ids, h)
 	}
-	_, err := p.git.run(ids.Bytes(), nil, "-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--no-tags",
-		"--no-write-fetch-head", "--recurse-submodules=no", "--filter=blob:none", "--stdin", "--", p.remote)
+	// Maintenance goes on in the background, and would take packs away from under
+	// us. It has time until the user's next fetch.
+	_, err := p.git.run(ids.Bytes(), nil, "-c", "fetch.negotiationAlgorithm=noop", "-c", "gc.auto=0",
+		"-c", "maintenance.auto=false", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
+		"--recurse-submodules=no", "--filter=blob:none", "--stdin", "--", p.remote)
 	if err == nil {
 		return nil
 	}

@@ -148,9 +148,14 @@ func (s *store) EncodedObject(t plumbing.ObjectType, h plumbing.Hash) (plumbing.
 	if err != nil {
 		return nil, err
 	}
+	return o.object()
+}
+
+// object is the object as go-git has it.
+func (o rawObject) object() (plumbing.EncodedObject, error) {
 	obj := &plumbing.MemoryObject{}
 	obj.SetType(o.kind)
-	_, err = obj.Write(o.content)
+	_, err := obj.Write(o.content)
 	return obj, err
 }
 
@@ -199,6 +204,9 @@ func (s *store) find(t plumbing.ObjectType, h plumbing.Hash) (plumbing.EncodedOb
 	if s.promises(t) {
 		if err := s.promised([]plumbing.Hash{h}); err != nil {
 			return nil, err
+		}
+		if o, err := s.own.read(toHash(h)); err == nil && o.kind == t {
+			return o.object()
 		}
 		return s.Storage.EncodedObject(t, h)
 	}
@@ -259,6 +267,9 @@ func (s *store) EncodedObjectSize(h plumbing.Hash) (int64, error) {
 	}
 	if err := s.promised([]plumbing.Hash{h}); err != nil {
 		return 0, err
+	}
+	if size, err := s.own.size(toHash(h)); err == nil {
+		return size, nil
 	}
 	return s.Storage.EncodedObjectSize(h)
 }
