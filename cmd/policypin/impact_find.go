@@ -194,7 +194,7 @@ func liveTrees(a, b *side, compare *impact.Options) error {
 		}
 		set, ok := other.tree.Set(s.live.set)
 		if !ok {
-			return fmt.Errorf("%s has policy set %q active, which %s hasn't got", s.label, s.live.set, other.label)
+			return notThere(s, other)
 		}
 		if *others == nil {
 			*others = map[impact.Entry][]*cedar.Policy{}
@@ -208,6 +208,30 @@ func liveTrees(a, b *side, compare *impact.Options) error {
 		}
 	}
 	return nil
+}
+
+// notThere says that the set which is active in a zone isn't in the other state,
+// and which are.
+func notThere(zone, other *side) error {
+	hint := fmt.Sprintf("impact compares the active set with the one of its name in %s, which has none", other.label)
+	if len(other.tree.Sets) > 0 {
+		var names []string
+		for _, s := range other.tree.Sets {
+			names = append(names, s.Name)
+		}
+		hint = fmt.Sprintf("%s has %s; what changes when one of them takes its place is what policypin plan --activate says, where the project file has gates", other.label, listed(names))
+	}
+	return &hinted{err: fmt.Errorf("%s has policy set %q active, which %s hasn't got", zone.label, zone.live.set, other.label), hint: hint}
+}
+
+// maxListed is how many names a hint has.
+const maxListed = 5
+
+func listed(names []string) string {
+	if more := len(names) - maxListed; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxListed], ", "), more)
+	}
+	return strings.Join(names, ", ")
 }
 
 func liveTree(label string, live *liveSet, other *side) (*manifest.Tree, map[impact.Entry][]*cedar.Policy, error) {
