@@ -2,6 +2,7 @@ package publish
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,6 +43,26 @@ func (c *computer) gatePlatform() {
 	default:
 		c.plan.gate(gatePlatform, w.name(), GateNotChecked, "%s; replacing a version that isn't ours is what has to be approved", reason)
 	}
+}
+
+// nameLive reads the names of Keycard's policies in an active version that no pin
+// knows. Nobody can tell from an id what would be lost.
+func (zr *zoneReader) nameLive(ctx context.Context) error {
+	var ids []string
+	for _, v := range zr.z.live.policies {
+		if v.OwnerType == keycard.OwnerPlatform && zr.z.names[v.PolicyID] == "" && zr.byID[v.PolicyID] == nil {
+			ids = append(ids, v.PolicyID)
+		}
+	}
+	if err := zr.readIDs(ctx, ids); err != nil {
+		return err
+	}
+	for _, v := range zr.z.live.policies {
+		if p := zr.byID[v.PolicyID]; p != nil && zr.z.names[v.PolicyID] == "" {
+			zr.z.names[v.PolicyID] = p.Name
+		}
+	}
+	return nil
 }
 
 // lost are the policies of Keycard in the active version that a set doesn't

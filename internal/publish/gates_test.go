@@ -234,7 +234,7 @@ func TestAFirstPublishIsComparedWithTheActiveVersion(t *testing.T) {
 	}{
 		"the same": {defaults, "widened passed, uncovered passed", "v1 of default-zone-policies, which is active, no request is newly allowed"},
 		"more":     {append([]string{"finance"}, defaults...), "widened refused, uncovered passed", "v1 of default-zone-policies, which is active, "},
-		"less":     {defaults[:2], "widened not-checked, uncovered refused", "default-app-direct-access"},
+		"less":     {defaults[:2], "widened passed, uncovered passed", "v1 of default-zone-policies, which is active, no request is newly allowed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -392,6 +392,19 @@ func TestARenamedSetIsComparedWithWhatItWas(t *testing.T) {
 		if len(p.Gates) != 1 || p.Gates[0].State != publish.GateRefused || p.Gates[0].Set != "bots" || !strings.Contains(p.Gates[0].Reason, agentsV1) {
 			t.Errorf("%s: got %+v", what, p.Gates)
 		}
+	}
+}
+
+// Policies of Keycard have names for people, also where a pin knows all policies
+// of the project and nobody had to list those of the zone.
+func TestLostPoliciesHaveNames(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first := w.commit(w.project())
+	w.mustPublish(first, publish.Options{})
+	p := w.prepared(first, publish.Options{Activate: true})
+	if got := gateStates(p); got != "platform_policies not-checked" || !strings.Contains(p.Gates[0].Reason, "it lacks default-app-delegation, default-app-direct-access, which") {
+		t.Errorf("got %+v", p.Gates)
 	}
 }
 

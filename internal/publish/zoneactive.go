@@ -77,5 +77,5 @@ func (zr *zoneReader) readActive(ctx context.Context) error {
 		return fmt.Errorf("reading the active version of policy set %s: %w", active.Name, err)
 	}
 	zr.z.live = &liveVersion{v.SchemaVersion, st.base}
-	return nil
+	return zr.nameLive(ctx)
 }
