@@ -56,7 +56,9 @@ func (s *search) recall(survey *cedar.Survey) *recall {
 	}
 	for t := range sizes {
 		for p := range survey.Askers(t) {
-			r.terms[p], r.askers[t] = append(r.terms[p], t), append(r.askers[t], p)
+			if p < s.changed { // the survey can be of all policies
+				r.terms[p], r.askers[t] = append(r.terms[p], t), append(r.askers[t], p)
+			}
 		}
 	}
 	for p, terms := range r.terms {
