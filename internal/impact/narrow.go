@@ -49,6 +49,14 @@ type cell struct {
 // narrowed looks for what the other policies say of the combinations that the
 // first stage kept, and tells whether that is all they can say.
 func (s *search) narrowed(first *cedar.Survey, kept []combination, budget int) (covered bool) {
+	if len(s.asked) == s.changed {
+		choice := make([]int, len(first.Terms()))
+		for _, k := range kept { // nobody else has a say
+			k.unpack(choice)
+			s.visit(first, choice)
+		}
+		return true
+	}
 	if len(kept) == 0 {
 		return true
 	}
