@@ -170,6 +170,7 @@ func (v *Survey) bind() {
 		}
 		for _, t := range ties {
 			t.by = askers
+			maps.Copy(t.item.by, askers) // with another value, other terms contradict each other
 		}
 		for text := range s.elements {
 			s.elemBy[text] = askers

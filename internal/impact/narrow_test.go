@@ -115,3 +115,25 @@ func TestOneByOne(t *testing.T) {
 		t.Errorf("the test shows little: %d complete", complete)
 	}
 }
+
+// A set of one element that is the principal, too: what the set is asked for says
+// something of the principal, whom only a policy that stays the same asks about.
+func TestASetThatIsAskedForThePrincipalByOthers(t *testing.T) {
+	const schema = `
+entity User;
+entity Doc = { guests: Set<User> };
+action read appliesTo { principal: User, resource: Doc };
+`
+	const forbid = `forbid (principal, action, resource) when { resource.guests.contains(User::"ada") };`
+	for _, others := range [][]string{
+		{`permit (principal, action, resource) when { resource.guests.contains(principal) && resource.guests == [User::"ada"] };`},
+		{`permit (principal, action, resource);`, `forbid (principal, action, resource) when { resource.guests != [User::"ada"] };`, `forbid (principal, action, resource) unless { resource.guests.contains(principal) };`},
+	} {
+		for _, few := range []int{fewOthers, -1} {
+			found, open := summary(withFewOthers(t, few, inSchema(t, schema, append(others, forbid)...), inSchema(t, schema, others...)))
+			if want := fmt.Sprintf("widened p%d > ", len(others)); found != want || open != "" {
+				t.Errorf("%d, %s: found %q, want %q; open %q", few, others, found, want, open)
+			}
+		}
+	}
+}
