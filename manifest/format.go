@@ -66,10 +66,22 @@ func (l *loader) format(files []kindOfFile) ([]Formatted, diag.List, error) {
 		l.problems.Add(truncate(files[i].name, r.problems)...)
 		l.secrets = append(l.secrets, r.secrets...)
 		if r.after != nil {
-			list = append(list, Formatted{files[i].name, r.before, r.after})
+			list = append(list, Formatted{files[i].name, r.before, lineEndsOf(r.before, r.after)})
 		}
 	}
 	return list, l.sorted(), nil
+}
+
+// lineEndsOf gives a laid out text the line ends of the file. Where each line ends
+// in CRLF, Git made them so (core.autocrlf, eol=crlf) and would again: with LF
+// the layout could never be reached by committing it. Of mixed ones LF is kept.
+func lineEndsOf(before, after []byte) []byte {
+	crlf := bytes.Count(before, []byte("\r\n"))
+	if crlf == 0 || crlf != bytes.Count(before, []byte("\n")) {
+		return after
+	}
+	after = bytes.ReplaceAll(after, []byte("\r\n"), []byte("\n"))
+	return bytes.ReplaceAll(after, []byte("\n"), []byte("\r\n"))
 }
 
 type fileKind uint8

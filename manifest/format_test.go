@@ -372,3 +372,18 @@ func FuzzFormatYAML(f *testing.F) {
 		}
 	})
 }
+
+func TestLineEndsOfAFileAreKept(t *testing.T) {
+	for _, row := range []struct{ name, before, after, want string }{
+		{"LF", "a\nb\n", "a\nb\n", "a\nb\n"},
+		{"CRLF", "a\r\n b\r\n", "a\nb\n", "a\r\nb\r\n"},
+		{"mixed", "a\r\nb\n", "a\nb\n", "a\nb\n"},
+		{"one line", "a", "a\n", "a\n"},
+		{"CRLF inside of a text", "a(\"x\r\ny\")\r\n", "a(\"x\r\ny\")\n", "a(\"x\r\ny\")\r\n"},
+		{"lone CR", "a\rb\n", "a\rb\n", "a\rb\n"},
+	} {
+		if got := lineEndsOf([]byte(row.before), []byte(row.after)); string(got) != row.want {
+			t.Errorf("%s: got %q, want %q", row.name, got, row.want)
+		}
+	}
+}
