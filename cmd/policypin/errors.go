@@ -122,6 +122,7 @@ var advice = []struct {
 
 	{importer.ErrNoSet, statusFailed, "policypin versions list lists the policy sets"},
 	{publish.ErrNoPin, statusFailed, "policypin log lists the pins of a target; --target names another one"},
+	{publish.ErrNoBranch, statusFailed, "push the branch, or name another one: branch: of the target in policypin.yaml; git ls-remote --symref lists those that there are"},
 	{publish.ErrPlanFile, statusUsage, "write one with policypin plan --out FILE"},
 }
 
@@ -184,6 +185,9 @@ func explain(err error) (status int, lines, hints []string) {
 			if p.Severity == diag.Error || problems.Errors() == 0 { // warnings stop nothing
 				lines = append(lines, report.Clean(p.String()))
 			}
+		}
+		if errors.As(err, &h) && h.hint != "" {
+			return statusProblems, lines, optional(h.hint)
 		}
 		return statusProblems, lines, []string{"policypin validate shows all problems of the work tree, with --rev those of a commit"}
 	case errors.As(err, &refusals):

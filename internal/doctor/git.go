@@ -103,11 +103,10 @@ func accessRemedy(err error) string {
 func (d *doctor) branch() {
 	branch, tip, ok := d.refs.Branch(d.Target.Branch)
 	if !ok {
-		name := d.Target.Branch
-		if name == "" {
-			name = "default"
+		if d.Target.Branch == "" && branch == "HEAD" {
+			branch = "default" // the remote doesn't say how it is called
 		}
-		d.add("branch", Failure, "push it, or set branch: of the target", "%s has no branch %q, which target %s publishes from", d.Origin.Name(), name, d.Target.Name)
+		d.add("branch", Failure, "push it, or set branch: of the target", "%s has no branch %q, which target %s publishes from", d.Origin.Name(), branch, d.Target.Name)
 		return
 	}
 	if _, err := d.Repo.Commit(tip); err != nil {

@@ -118,8 +118,7 @@ func (d *driftRun) readGit(ctx context.Context) error {
 	d.refs = refs
 	branch, tip, ok := refs.Branch(d.target.Branch)
 	if !ok {
-		return fmt.Errorf("%s has no branch %q, which target %s publishes from",
-			d.src.Origin.Name(), cmp.Or(d.target.Branch, "default"), d.target.Name)
+		return noBranch(d.src.Origin.Name(), branch, d.target)
 	}
 	d.branch, d.tip = branch, tip
 	if err := d.readTip(ctx); err != nil {

@@ -3,6 +3,7 @@ package publish
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -139,6 +140,21 @@ func (e *UnknownTargetError) Error() string {
 	return fmt.Sprintf("no target %q in %s; it has %q", e.Name, manifest.ProjectFile, names)
 }
 
+// ErrNoBranch is wrapped where the branch isn't there that a target publishes from.
+var ErrNoBranch = errors.New("has no branch")
+
+// noBranch names the branch. That of a target without one is the default branch,
+// which a remote may name before, or long after, there is one.
+func noBranch(origin, branch string, t manifest.Target) error {
+	switch {
+	case t.Branch != "":
+		return fmt.Errorf("%s %w %q, which target %s publishes from", origin, ErrNoBranch, branch, t.Name)
+	case branch == "HEAD":
+		return fmt.Errorf("%s %w, and target %s publishes from its default branch", origin, ErrNoBranch, t.Name)
+	}
+	return fmt.Errorf("%s %w %q, its default branch, which target %s publishes from", origin, ErrNoBranch, branch, t.Name)
+}
+
 // readOrigin lists the origin's refs and reads the last pins.
 func (h *history) readOrigin(ctx context.Context) error {
 	refs, err := h.src.Origin.Refs(ctx)
@@ -148,11 +164,7 @@ func (h *history) readOrigin(ctx context.Context) error {
 	h.refs = refs
 	branch, tip, ok := refs.Branch(h.target.Branch)
 	if !ok {
-		name := h.target.Branch
-		if name == "" {
-			name = "default"
-		}
-		return fmt.Errorf("%s has no branch %q, which target %s publishes from", h.src.Origin.Name(), name, h.target.Name)
+		return noBranch(h.src.Origin.Name(), branch, h.target)
 	}
 	h.branch, h.tip = branch, tip
 

@@ -126,7 +126,7 @@ func (r *repinning) readRefs(ctx context.Context) error {
 	}
 	branch, tip, ok := refs.Branch(r.target.Branch)
 	if !ok {
-		return fmt.Errorf("%s has no branch that target %s publishes from", r.src.Origin.Name(), r.target.Name)
+		return noBranch(r.src.Origin.Name(), branch, r.target)
 	}
 	if on, err := r.src.Origin.Descends(ctx, tip, r.src.Commit); err != nil {
 		return fmt.Errorf("is %s on %s: %w", r.src.Commit.Short(), branch, err)
