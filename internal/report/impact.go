@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/policypin/policypin/internal/impact"
@@ -37,7 +38,7 @@ func ImpactText(w io.Writer, style Style, r Impact) error {
 		p.line("")
 		p.line("%s: %s tried%s", head, plural(s.Requests, "request", "requests"), sourcesText(s.Sources))
 		for _, f := range s.Findings {
-			p.impactFinding(f, r.Requests)
+			p.impactFinding(s, f, r.Requests)
 		}
 		for _, f := range s.Failing {
 			p.line("  %s %s (%s:%d) for %s: %s", p.style.Error("can't evaluate"), Clean(f.Policy), Clean(f.File), f.Line,
@@ -111,7 +112,24 @@ func (p *printer) completeness(s impact.SetReport) {
 	}
 }
 
-func (p *printer) impactFinding(f impact.Finding, requests bool) {
+// lacking says of the policies of a cause that the newer side hasn't got them, by any
+// text: what widens access then is that they are missing.
+func lacking(set *impact.SetReport, cause []impact.Ref) string {
+	for _, ref := range cause {
+		if !ref.From || !slices.Contains(set.Policies, ref) || slices.ContainsFunc(set.Policies, func(p impact.Ref) bool { return !p.From && p.Policy == ref.Policy }) {
+			return ""
+		}
+	}
+	switch len(cause) {
+	case 0:
+		return ""
+	case 1:
+		return ", which was removed"
+	}
+	return ", which were removed"
+}
+
+func (p *printer) impactFinding(set impact.SetReport, f impact.Finding, requests bool) {
 	kind := string(f.Kind)
 	switch f.Kind {
 	case impact.Widened:
@@ -123,7 +141,7 @@ func (p *printer) impactFinding(f impact.Finding, requests bool) {
 	if f.Given > 0 {
 		count += fmt.Sprintf(", %d of them from tests and logs", f.Given)
 	}
-	p.line("  %s by %s: %s", kind, refs(f.Cause), count)
+	p.line("  %s by %s%s: %s", kind, refs(f.Cause), lacking(&set, f.Cause), count)
 	if len(f.Actions) > 0 {
 		p.line("    %s of %s on %s", few(f.Actions), few(f.Principals), few(f.Resources))
 	}

@@ -85,7 +85,7 @@ func (m *markdown) finding(f found, examples int) string {
 	if len(m.Impact.Sets) > 1 {
 		who = m.id(f.set.Set) + ": " + kind
 	}
-	text := fmt.Sprintf("%s by %s, %d of %s tried", who, m.refs(f.Cause, nil), f.Count, plural(f.set.Requests, "request", "requests"))
+	text := fmt.Sprintf("%s by %s%s, %d of %s tried", who, m.refs(f.Cause, nil), lacking(f.set, f.Cause), f.Count, plural(f.set.Requests, "request", "requests"))
 	if f.Given > 0 {
 		text += fmt.Sprintf(", %d of them from tests and logs", f.Given)
 	}
