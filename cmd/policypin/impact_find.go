@@ -56,7 +56,18 @@ func findImpact(ctx context.Context, w *world, opts impactOptions, from, to stri
 	}
 	doc.From, doc.To = a.report(), b.report()
 	doc.Report = impact.Compare(a.tree, b.tree, compare)
-	return doc, doc.Problems.Err()
+	return doc, broken(doc.Problems)
+}
+
+// brokenLog is what to do about a line that isn't a request: validate doesn't
+// look at logs.
+const brokenLog = "a line of a log is one request as a JSON object, see docs/impact.md; mend these lines, or take them out"
+
+func broken(problems diag.List) error {
+	if err := problems.Err(); err != nil {
+		return &hinted{err: err, hint: brokenLog}
+	}
+	return nil
 }
 
 // given reads the requests that were really made: those of the first side that is
