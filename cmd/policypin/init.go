@@ -210,7 +210,8 @@ func testsTaken(root *os.Root) bool {
 	return false
 }
 
-// writeNew creates a file. The error wraps fs.ErrExist if there is one.
+// writeNew creates a file, whole or not at all. The error wraps fs.ErrExist if
+// there is one.
 func writeNew(root *os.Root, f file) error {
 	if err := root.MkdirAll(path.Dir(f.name), 0o777); errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s can't be written: %s is not a folder", f.name, path.Dir(f.name))
@@ -222,7 +223,10 @@ func writeNew(root *os.Root, f file) error {
 		return err
 	}
 	_, err = out.WriteString(f.text)
-	return errors.Join(err, out.Close())
+	if err = errors.Join(err, out.Close()); err != nil { // a full disk, say: half a file would be kept by the next run
+		return errors.Join(err, root.Remove(f.name))
+	}
+	return nil
 }
 
 // defaultSchema is the one that a new local zone has as its default.
