@@ -56,10 +56,8 @@ func (s *search) recall(survey *cedar.Survey) *recall {
 	}
 	for t := range sizes {
 		for p := range survey.Askers(t) {
-			if p < s.changed { // the survey can be of all policies
-				if p < s.changed { // the others are asked later
-					r.terms[p], r.askers[t] = append(r.terms[p], t), append(r.askers[t], p)
-				}
+			if p < s.changed { // the survey can be of all policies, and the others are asked later
+				r.terms[p], r.askers[t] = append(r.terms[p], t), append(r.askers[t], p)
 			}
 		}
 	}
