@@ -139,8 +139,9 @@ func prepare(w *world, cmd *cli.Command, parent string) {
 }
 
 // harmless are the commands that leave nothing behind, wherever they are left.
-// Some compute for seconds, or read a stdin that nobody ends.
-var harmless = []string{"validate", "digest", "test", "diff", "impact", "why"}
+// Some compute for seconds, or read a stdin that nobody ends. plan writes its
+// file at the very end, and whole or not at all.
+var harmless = []string{"validate", "digest", "test", "diff", "impact", "why", "plan"}
 
 // untilDone runs a harmless command until it ends or is told to. Whatever it
 // would have said then, a script must not take it for done and go on.
