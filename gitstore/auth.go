@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -191,9 +190,13 @@ func (c *credentials) git(ctx context.Context, stdin []byte, args ...string) ([]
 	cmd.Dir = c.repo.gitDir
 	cmd.Stdin = bytes.NewReader(stdin)
 	cmd.WaitDelay = time.Second // for a helper that holds on to our pipe
+	cmd.Env = append(unplaced(), "GIT_TERMINAL_PROMPT=0", "GCM_INTERACTIVE=never")
 	// includeIf.gitdir is matched against GIT_DIR. With it set, Git also doesn't
-	// ask who owns the folder, which in a container is another user.
-	cmd.Env = append(os.Environ(), "GIT_DIR="+c.repo.gitDir, "GIT_TERMINAL_PROMPT=0", "GCM_INTERACTIVE=never")
+	// ask who owns the folder, which in a container is another user. A helper
+	// that such a repository names isn't run, though: git asks those of the user.
+	if args[0] != "credential" || (gitProcess{c.repo.gitDir, c.repo.root}).trusted() == nil {
+		cmd.Env = append(cmd.Env, "GIT_DIR="+c.repo.gitDir)
+	}
 	return cmd.Output()
 }
 

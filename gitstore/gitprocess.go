@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,16 +35,7 @@ func (g gitProcess) run(stdin []byte, env []string, args ...string) ([]byte, err
 		cmd.Dir = g.root
 	}
 	cmd.Stdin = bytes.NewReader(stdin)
-	// What a hook's environment says about the repository is replaced by what
-	// was found.
-	for _, v := range os.Environ() {
-		switch name, _, _ := strings.Cut(v, "="); name {
-		case "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_LITERAL_PATHSPECS":
-		default:
-			cmd.Env = append(cmd.Env, v)
-		}
-	}
-	cmd.Env = append(cmd.Env, "GIT_DIR="+g.gitDir, "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")
+	cmd.Env = append(unplaced(), "GIT_DIR="+g.gitDir, "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")
 	if g.root != "" {
 		cmd.Env = append(cmd.Env, "GIT_WORK_TREE="+g.root)
 	}
@@ -59,6 +51,59 @@ func (g gitProcess) run(stdin []byte, env []string, args ...string) ([]byte, err
 		err = fmt.Errorf("git %s: %s (%w)", command, said(stderr.String()), err)
 	}
 	return out, err
+}
+
+// unplaced is the environment without what a hook's says about the repository,
+// which is replaced by what was found.
+func unplaced() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool {
+		switch name, _, _ := strings.Cut(v, "="); name {
+		case "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_LITERAL_PATHSPECS":
+			return true
+		}
+		return false
+	})
+}
+
+// trusted returns an error if git wouldn't use a repository that belongs to
+// somebody else (git-config(1), safe.directory). [gitProcess.run] names the Git
+// directory, and git takes that for trust: what runs programs that the
+// repository's configuration names, such as ssh or a filter, asks here before.
+func (g gitProcess) trusted() error {
+	if os.Getenv("GIT_DIR") != "" {
+		return nil // whoever named it trusts it
+	}
+	var first error
+	for _, dir := range []string{g.root, g.gitDir} {
+		if dir == "" {
+			continue
+		}
+		cmd := exec.Command("git", "rev-parse", "--absolute-git-dir")
+		cmd.Dir, cmd.Env = dir, append(unplaced(), "LC_ALL=C")
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		out, err := cmd.Output()
+		switch {
+		case errors.Is(err, exec.ErrNotFound):
+			return err
+		case err != nil:
+			err = errors.New(said(stderr.String()))
+		case !sameFolder(strings.TrimSuffix(string(out), "\n"), g.gitDir):
+			err = fmt.Errorf("git finds another repository in %s", dir)
+		default:
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+func sameFolder(a, b string) bool {
+	x, xerr := os.Stat(a)
+	y, yerr := os.Stat(b)
+	return xerr == nil && yerr == nil && os.SameFile(x, y)
 }
 
 // emptyBlob is the id of the empty file.
@@ -119,6 +164,9 @@ func parseStaged(line string) (indexEntry, error) {
 func (r *Repo) dropIntents(g gitProcess, env []string, x *index, dir string) error {
 	if r.root == "" {
 		return nil
+	}
+	if err := g.trusted(); err != nil { // status may run filters
+		return fmt.Errorf("%w: paths that are only marked with git add -N: %w", ErrUnsupported, err)
 	}
 	out, err := g.run(nil, env, "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no",
 		"--ignore-submodules", "--", dir)

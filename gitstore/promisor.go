@@ -48,9 +48,12 @@ func (p *promisor) fetch(missing []plumbing.Hash) error {
 	}
 	// Maintenance goes on in the background, and would take packs away from under
 	// us. It has time until the user's next fetch.
-	_, err := p.git.run(ids.Bytes(), nil, "-c", "fetch.negotiationAlgorithm=noop", "-c", "gc.auto=0",
-		"-c", "maintenance.auto=false", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
-		"--recurse-submodules=no", "--filter=blob:none", "--stdin", "--", p.remote)
+	err := p.git.trusted()
+	if err == nil {
+		_, err = p.git.run(ids.Bytes(), nil, "-c", "fetch.negotiationAlgorithm=noop", "-c", "gc.auto=0",
+			"-c", "maintenance.auto=false", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
+			"--recurse-submodules=no", "--filter=blob:none", "--stdin", "--", p.remote)
+	}
 	if err == nil {
 		return nil
 	}

@@ -47,8 +47,9 @@ type Repo struct {
 //
 // The error wraps [ErrNoRepository], or [ErrUnsupported] for a repository that
 // needs another object id or ref format. Unlike git, Open doesn't refuse a
-// repository that belongs to another user (safe.directory): it only reads, and
-// it runs nothing that the repository's configuration names.
+// repository that belongs to another user (safe.directory): it only reads. What
+// such a repository's configuration names isn't run, so a partial clone of
+// somebody else lacks its objects.
 func Open(dir string, getenv func(string) string) (*Repo, error) {
 	if getenv == nil {
 		getenv = func(string) string { return "" }
