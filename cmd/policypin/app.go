@@ -260,6 +260,9 @@ func noEmptyWords(w *world, c *cli.Context) error {
 	if w.global.target.given && w.global.target.value == "" {
 		return &usage{msg: "--target is empty", hint: hint}
 	}
+	if w.global.dir.given && w.global.dir.value == "" {
+		return &usage{msg: "-C is empty", hint: hint}
+	}
 	for _, f := range c.Command.Flags {
 		name, empty := f.Names()[0], false
 		switch f.(type) {

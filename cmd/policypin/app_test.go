@@ -146,6 +146,7 @@ func TestStrayArgumentsAreRefused(t *testing.T) {
 		{[]string{"publish", "--plan", ""}, "--plan is empty"},
 		{[]string{"publish", "--target", ""}, "--target is empty"},
 		{[]string{"--target=", "publish"}, "--target is empty"},
+		{[]string{"-C", "", "validate"}, "-C is empty"},
 		{[]string{"publish", "--adopt", "a", "--adopt="}, "--adopt is empty"},
 		{[]string{"verify", "--allowed-signers", ""}, "--allowed-signers is empty"},
 		{[]string{"completion"}, "missing argument SHELL"},
