@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -98,7 +99,8 @@ func TestPinsAreFetchedWithoutFiles(t *testing.T) {
 			gittest.Git(t, s.work, "push", "-q", "--tags", "origin")
 			fetches.Store(0)
 			bytes.Store(0)
-			o := origin(t, clone, RemoteOptions{})
+			var made []string
+			o := origin(t, clone, RemoteOptions{TempMade: func(dir string) { made = append(made, dir) }})
 			for range 2 {
 				if got := listPins(t, o); len(got) != len(pins) || !got[3].Equal(pins[3]) {
 					t.Errorf("got %v", got)
@@ -109,6 +111,12 @@ func TestPinsAreFetchedWithoutFiles(t *testing.T) {
 			}
 			if n := bytes.Load(); n > 20000 {
 				t.Errorf("the fetch brought %d bytes", n)
+			}
+			if len(made) != 1 {
+				t.Fatalf("told of the temporary folders %q, want one", made)
+			}
+			if _, err := os.Stat(made[0]); err != nil {
+				t.Error(err)
 			}
 		})
 	}

@@ -15,6 +15,7 @@ import (
 type overlay struct {
 	base   *store
 	parent string // where the temporary folder is made
+	made   func(dir string)
 
 	mu     sync.RWMutex
 	dir    string
@@ -32,6 +33,9 @@ func (o *overlay) store() (*store, error) {
 	dir, err := os.MkdirTemp(o.parent, "policypin-objects-*")
 	if err != nil {
 		return nil, fmt.Errorf("making a temporary object store: %w", err)
+	}
+	if o.made != nil {
+		o.made(dir)
 	}
 	temp, err := openStore(dir, dir)
 	if err != nil {

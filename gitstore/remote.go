@@ -25,6 +25,9 @@ type RemoteOptions struct {
 	Progress func(string) // told what is fetched and why; may be nil
 	// TempDir holds the temporary object store; "" is the system's.
 	TempDir string
+	// TempMade is told the folder of that store when it is made. Whoever ends without
+	// [Origin].Close has it to remove. May be nil.
+	TempMade func(dir string)
 }
 
 // ErrNoRemote is returned when the repository has no remote of that name.
@@ -51,7 +54,7 @@ func (r *Repo) Remote(opts RemoteOptions) (Origin, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &remote{repo: r, opts: opts, objects: &overlay{base: r.store, parent: opts.TempDir}}
+	o := &remote{repo: r, opts: opts, objects: &overlay{base: r.store, parent: opts.TempDir, made: opts.TempMade}}
 	if o.fetchAt, err = r.endpoint(fetchURL, opts.Getenv); err != nil {
 		return nil, err
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/urfave/cli/v2"
 )
@@ -132,27 +134,49 @@ func prepare(w *world, cmd *cli.Command, parent string) {
 			}
 		}
 		if parent == "policypin" && slices.Contains(harmless, cmd.Name) {
-			return untilDone(c, act)
+			return w.untilDone(c, act)
 		}
 		return act(c)
 	}
 }
 
-// harmless are the commands that leave nothing behind, wherever they are left.
-// Some compute for seconds, or read a stdin that nobody ends. plan writes its
-// file at the very end, and whole or not at all.
+// harmless are the commands that leave nothing behind, wherever they are left,
+// but for what was fetched. Some compute for seconds, or read a stdin that nobody
+// ends. plan writes its file at the very end, and whole or not at all.
 var harmless = []string{"validate", "digest", "test", "diff", "impact", "why", "plan"}
 
 // untilDone runs a harmless command until it ends or is told to. Whatever it
 // would have said then, a script must not take it for done and go on.
-func untilDone(c *cli.Context, act cli.ActionFunc) error {
+func (w *world) untilDone(c *cli.Context, act cli.ActionFunc) error {
 	result := make(chan error, 1)
 	go func() { result <- act(c) }()
 	select {
 	case err := <-result:
 		return err
 	case <-c.Context.Done():
+		w.left.remove()
 		return c.Context.Err()
+	}
+}
+
+// leftovers are folders that a command removes itself when it ends.
+type leftovers struct {
+	mu   sync.Mutex
+	dirs []string
+}
+
+func (l *leftovers) add(dir string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dirs = append(l.dirs, dir)
+}
+
+// remove removes them as well as it can while the command may still go on.
+func (l *leftovers) remove() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, dir := range l.dirs {
+		os.RemoveAll(dir)
 	}
 }
 

@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -238,5 +240,29 @@ func TestHarmlessCommandsEndAtOnce(t *testing.T) {
 	})
 	if status != statusInterrupted || errs.String() != "error: interrupted\n" {
 		t.Errorf("got status %d and stderr %q, want %d and that it was interrupted", status, errs.String(), statusInterrupted)
+	}
+}
+
+// What was fetched for a command is removed when the command is left.
+func TestALeftCommandLeavesNothingFetched(t *testing.T) {
+	w := (&world{getenv: func(string) string { return "" }, stdout: io.Discard, stderr: io.Discard}).guarded()
+	dir := filepath.Join(t.TempDir(), "fetched")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	computed := make(chan struct{})
+	defer close(computed)
+	c := cli.NewContext(cli.NewApp(), nil, nil)
+	c.Context = ctx
+	err := w.untilDone(c, func(*cli.Context) error {
+		if err := os.MkdirAll(filepath.Join(dir, "objects"), 0o777); err != nil {
+			return err
+		}
+		w.left.add(dir)
+		cancel()
+		<-computed
+		return nil
+	})
+	if _, there := os.Stat(dir); !errors.Is(err, context.Canceled) || !errors.Is(there, fs.ErrNotExist) {
+		t.Errorf("got %v, and of the folder %v", err, there)
 	}
 }

@@ -65,7 +65,10 @@ func (w *world) compareWith(p *project, made *proposal, tree fs.FS, err error) e
 
 // fetchedTree is the project in the base, fetched into a temporary store.
 func (w *world) fetchedTree(ctx context.Context, p *project, remote string, made *proposal) (fs.FS, error) {
-	origin, err := p.repo.Remote(gitstore.RemoteOptions{Name: remote, Getenv: w.getenv, Progress: func(text string) { w.say("%s", report.Clean(text)) }})
+	origin, err := p.repo.Remote(gitstore.RemoteOptions{
+		Name: remote, Getenv: w.getenv, TempMade: w.left.add,
+		Progress: func(text string) { w.say("%s", report.Clean(text)) },
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ type world struct {
 	raw     io.Writer       // stdout without the mask; for nothing but telling a runner what to mask
 	secrets *redact.Secrets // what stdout and stderr mask
 	flush   func() error    // writes an unfinished line of stdout and stderr
+	left    *leftovers      // what is removed if a command is left before its end
 }
 
 // terminals tells which standard streams are a terminal.
@@ -45,6 +46,7 @@ var secretVariables = []string{
 func (w *world) guarded() *world {
 	g := *w
 	g.raw = w.stdout
+	g.left = &leftovers{}
 	g.secrets = &redact.Secrets{}
 	for _, name := range secretVariables {
 		g.secrets.Add(w.getenv(name))

@@ -194,5 +194,6 @@ func (w *world) origin(p *project, t manifest.Target, choice originChoice) (gits
 		Name:     choice.remote,
 		Getenv:   w.getenv,
 		Progress: func(text string) { w.say("%s", text) },
+		TempMade: w.left.add,
 	})
 }
