@@ -226,6 +226,10 @@ func (e *engines) voice(world *cedar.Entities, r cedar.Request) voice {
 	return v
 }
 
+func (v voice) same(other voice) bool {
+	return v.allow == other.allow && slices.Equal(v.numbers, other.numbers) && slices.Equal(v.failed, other.failed)
+}
+
 // answer is what a voice says as one of a side's policies among others.
 func (v voice) answer() cedar.Answer {
 	return cedar.Answer{Permit: v.allow, Forbid: !v.allow && len(v.numbers) > 0, Failed: v.failed}

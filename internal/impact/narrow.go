@@ -133,7 +133,7 @@ func (n *narrow) key(world *cedar.Entities, request cedar.Request, from, to ceda
 
 // meet decides a request of a cell.
 func (n *narrow) meet(survey *cedar.Survey, choice []int, c *cell) {
-	if m := n.visit(survey, choice); c.goals[m] {
+	if m, _ := n.visit(survey, choice); c.goals[m] {
 		delete(c.goals, m)
 		n.wanted[m]--
 	}
@@ -203,7 +203,11 @@ func (n *narrow) seek(m mask, must int, avoid []int) {
 			}
 			said := n.rest.Decide(world, request)
 			if maskOf(said) == m {
-				n.meet(survey, choice, c)
+				// What others ask can put the principal into a group by way of the
+				// resource, and the request into another cell.
+				if at := n.cell(world, request); at != nil && at.goals[m] {
+					n.meet(survey, choice, at)
+				}
 				return c.goals[m]
 			}
 			if i := slices.IndexFunc(said.Numbers, func(p int) bool { return !slices.Contains(avoid, p) }); i >= 0 {
@@ -211,7 +215,7 @@ func (n *narrow) seek(m mask, must int, avoid []int) {
 			}
 			return true
 		})
-		return n.wanted[m] > 0 && each > 0
+		return n.wanted[m] > 0 && each >= 0 // the next request sees that there are no more
 	}
 	base := make([]int, len(sizes))
 	product(sizes, stages[0], base, func(choice []int) bool {

@@ -117,8 +117,17 @@ func (s *search) together(limit int) {
 	for _, k := range kept {
 		k.unpack(base)
 		goals := s.goals(k.from, k.to)
+		var own *[2]voice // what the changed policies say where the others' terms are at first
 		covered = all.each(base, func(choice []int) bool {
-			delete(goals, s.visit(survey, choice))
+			m, voices := s.visit(survey, choice)
+			if own == nil {
+				own = &voices
+			}
+			// What others ask can put the principal into a group by way of the
+			// resource. That is a request of another combination then.
+			if voices[0].same(own[0]) && voices[1].same(own[1]) {
+				delete(goals, m)
+			}
 			return len(goals) > 0
 		}) && covered
 	}
@@ -271,41 +280,49 @@ func (s *search) possible(m mask) bool {
 func (m mask) over(a cedar.Answer) bool { return (a.Permit || m.permit) && !a.Forbid && !m.forbid }
 
 // visit decides one request with all policies, and returns what those say that
-// didn't change. A choice that is no request comes to a mask that nothing has.
-func (s *search) visit(survey *cedar.Survey, choice []int) mask {
+// didn't change, and what those of both sides do that did. A choice that is no
+// request comes to a mask that nothing has.
+func (s *search) visit(survey *cedar.Survey, choice []int) (m mask, voices [2]voice) {
 	world, request, ok := survey.Build(choice)
 	if !ok {
-		return mask{permit: true, forbid: true}
+		return mask{permit: true, forbid: true}, voices
 	}
 	s.decided++
-	m := maskOf(s.rest.Decide(world, request))
-	f, ok := s.cause(m, s.from.voice(world, request), s.to.voice(world, request))
+	m = maskOf(s.rest.Decide(world, request))
+	voices = [2]voice{s.from.voice(world, request), s.to.voice(world, request)}
+	s.take(survey, choice, world, request, m, voices)
+	return m, voices
+}
+
+// take adds a request to the findings, if it is decided differently.
+func (s *search) take(survey *cedar.Survey, choice []int, world *cedar.Entities, request cedar.Request, m mask, voices [2]voice) {
+	f, ok := s.cause(m, voices[0], voices[1])
 	if !ok {
-		return m
+		return
 	}
 	i, known := s.groups[f.key()]
 	if known {
 		s.findings[i].Count++
 		s.note(&s.findings[i], s.env, world, request)
 		if !s.findings[i].wants(Example{Text: request.String()}) {
-			return m
+			return
 		}
 	}
 	again, ok := s.judge(world, request)
 	if !ok || again.key() != f.key() {
 		s.uncovered = append(s.uncovered, Uncovered{Reason: "a request was decided in two ways: " + request.String()})
-		return m
+		return
 	}
 	f = again
 	example := &f.Examples[0]
 	if example.Request, example.Entities, ok = s.witness(survey, choice, f); !ok {
 		s.uncovered = append(s.uncovered, Uncovered{Reason: "a request was decided in two ways: " + example.Text})
-		return m
+		return
 	}
 	example.Facts = s.facts(f, s.env, world, request, true)
 	if known {
 		s.findings[i].Examples = append(s.findings[i].Examples, *example)
-		return m
+		return
 	}
 	s.note(&f, s.env, world, request)
 	if s.groups == nil {
@@ -313,7 +330,6 @@ func (s *search) visit(survey *cedar.Survey, choice []int) mask {
 	}
 	s.groups[f.key()] = len(s.findings)
 	s.findings = append(s.findings, f)
-	return m
 }
 
 // witness builds the request anew and decides it again.
