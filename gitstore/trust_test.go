@@ -36,7 +36,7 @@ func TestNothingIsRunForARepositoryOfSomebodyElse(t *testing.T) {
 			p.git("remote", "set-url", "origin", "ssh://git@git.example/p.git")
 			p.git("config", "core.sshCommand", filepath.ToSlash(program))
 			if c.foreign {
-				t.Setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+				assumeDifferentOwner(t)
 			}
 
 			r := openRepo(t, dir, nil)
@@ -62,9 +62,17 @@ func TestNothingIsRunForARepositoryOfSomebodyElse(t *testing.T) {
 func TestAHelperOfSomebodyElsesRepositoryIsNotAsked(t *testing.T) {
 	s, remoteURL := secretSite(t)
 	gittest.Git(t, s.work, "config", "credential.helper", "!f() { test $1 = get && echo username=x-access-token && echo password="+secret+"; }; f")
-	t.Setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+	assumeDifferentOwner(t)
 	o := origin(t, openRepo(t, s.work, nil), RemoteOptions{Name: remoteURL, Getenv: getenv()})
 	if err := o.CheckPush(t.Context()); err == nil {
 		t.Error("the push was allowed: the helper that the repository names was asked")
 	}
+}
+
+// assumeDifferentOwner also keeps a configuration away that trusts every folder.
+func assumeDifferentOwner(t *testing.T) {
+	t.Helper()
+	t.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+	t.Setenv("GIT_CONFIG_GLOBAL", filepath.Join(t.TempDir(), "none"))
+	t.Setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
 }
