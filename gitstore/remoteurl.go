@@ -54,19 +54,13 @@ func (r *Repo) remoteURLs(want string) (name, fetchURL, pushURL string, err erro
 }
 
 // remoteSettings asks git, which knows all its files, what they include, and the
-// environment. Without git, go-git reads what it knows of them.
+// environment. Without git, the files in their usual places are read.
 func (r *Repo) remoteSettings() (remoteSettings, error) {
 	out, err := gitProcess{r.gitDir, r.root}.run(nil, nil, "config", "--null", "--get-regexp",
 		`^(remote\..*\.(url|pushurl)|url\..*\.(insteadof|pushinsteadof))$`)
 	none, ok := errors.AsType[*exec.ExitError](err)
 	if err != nil && !(ok && none.ExitCode() == 1 && len(out) == 0) { // 1 means that there are no such settings
-		cfg, err := r.git.ConfigScoped(config.SystemScope)
-		if err != nil {
-			if cfg, err = r.git.Config(); err != nil {
-				return remoteSettings{}, err
-			}
-		}
-		return settingsOf(cfg.Raw), nil
+		return r.settingsOfFiles()
 	}
 	set := newRemoteSettings()
 	for setting := range strings.SplitSeq(string(out), "\x00") {
@@ -83,9 +77,31 @@ func newRemoteSettings() remoteSettings {
 	return remoteSettings{urls: map[string][]string{}, pushURLs: map[string][]string{}}
 }
 
-// settingsOf takes the settings from what go-git has read.
-func settingsOf(raw *format.Config) remoteSettings {
+// settingsOfFiles reads the files of the machine, the user and the repository. Of
+// the first two, one that can't be read says nothing.
+func (r *Repo) settingsOfFiles() (remoteSettings, error) {
 	set := newRemoteSettings()
+	for _, scope := range []config.Scope{config.SystemScope, config.GlobalScope} {
+		files, err := config.Paths(scope)
+		if err != nil {
+			continue // the user has no home
+		}
+		for _, file := range files {
+			if raw, err := readSettings(file); err == nil {
+				set.take(raw)
+			}
+		}
+	}
+	raw, err := r.store.settings()
+	if err != nil {
+		return set, err
+	}
+	set.take(raw)
+	return set, nil
+}
+
+// take takes what go-git has read of one file.
+func (set *remoteSettings) take(raw *format.Config) {
 	for _, section := range []string{"remote", "url"} {
 		for _, sub := range raw.Section(section).Subsections {
 			for _, o := range sub.Options {
@@ -93,7 +109,6 @@ func settingsOf(raw *format.Config) remoteSettings {
 			}
 		}
 	}
-	return set
 }
 
 // add takes one setting. An empty URL clears those before it (git-config(1)).

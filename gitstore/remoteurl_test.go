@@ -95,10 +95,24 @@ func TestRemoteURLsWithoutGit(t *testing.T) {
 	g.git("config", "url.https://git.example/.insteadOf", "git@git.example:")
 	g.git("config", "--add", "url.https://git.example/.insteadOf", "ssh://git@git.example/")
 	g.git("remote", "add", "first", "git@git.example:policies")
+	g.git("config", "url.ssh://git@git.example/.pushInsteadOf", "https://push.example/")
+	home := t.TempDir()
+	if err := os.WriteFile(filepath.Join(home, ".gitconfig"), []byte("[url \"https://home.example/\"]\n\tinsteadOf = home:\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("HOME", home)
+	t.Setenv("USERPROFILE", home)
+	t.Setenv("XDG_CONFIG_HOME", filepath.Join(home, "none"))
 	t.Setenv("PATH", t.TempDir())
 	r := g.open()
 	if name, fetch, push, err := r.remoteURLs(""); err != nil || name != "first" || fetch != "https://git.example/policies" || push != fetch {
 		t.Errorf("got %q, %s, %s, %v", name, fetch, push, err)
+	}
+	if _, fetch, _, err := r.remoteURLs("home:policies"); err != nil || fetch != "https://home.example/policies" {
+		t.Errorf("a rule of the user: got %s, %v", fetch, err)
+	}
+	if _, _, push, err := r.remoteURLs("https://push.example/x"); err != nil || push != "ssh://git@git.example/x" {
+		t.Errorf("a rule for pushes: got %s, %v", push, err)
 	}
 	if _, _, _, err := r.remoteURLs("nowhere"); !errors.Is(err, ErrNoRemote) {
 		t.Errorf("an unknown name: got %v", err)
