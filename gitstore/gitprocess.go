@@ -54,11 +54,11 @@ func (g gitProcess) run(stdin []byte, env []string, args ...string) ([]byte, err
 }
 
 // unplaced is the environment without what a hook's says about the repository,
-// which is replaced by what was found.
+// which is replaced by what was found, and without what only git config heeds.
 func unplaced() []string {
 	return slices.DeleteFunc(os.Environ(), func(v string) bool {
 		switch name, _, _ := strings.Cut(v, "="); name {
-		case "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_LITERAL_PATHSPECS":
+		case "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_LITERAL_PATHSPECS", "GIT_CONFIG":
 			return true
 		}
 		return false

@@ -65,6 +65,7 @@ func TestRemoteURLsAreThoseOfGit(t *testing.T) {
 	t.Setenv("GIT_CONFIG_KEY_0", "url.https://env.example/.insteadOf")
 	t.Setenv("GIT_CONFIG_VALUE_0", "env:")
 	g.git("remote", "add", "environment", "env:policies")
+	t.Setenv("GIT_CONFIG", global) // means something to git config alone
 	r := g.open()
 	for _, name := range []string{"scp", "ssh", "old", "longest", "push", "own push", "rewritten.push", "several", "plain", "from.include", "environment"} {
 		got, fetch, push, err := r.remoteURLs(name)
