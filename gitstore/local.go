@@ -158,6 +158,9 @@ func settle(p *Pin, there PinRef, read func() (*Pin, error)) PushResult {
 const (
 	refLockTries = 20
 	refLockPause = 50 * time.Millisecond
+	// refFolderTries is how often the folder of a ref is made again at once. One
+	// git pack-refs removes it once; so many take a moment.
+	refFolderTries = 1000
 )
 
 // createRef creates a ref that must not exist, or returns an error wrapping
@@ -169,25 +172,7 @@ func (r *Repo) createRef(name string, value Hash) error {
 		return err
 	}
 	file := filepath.Join(r.commonDir, filepath.FromSlash(name))
-	take := func() (*os.File, error) {
-		if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
-			return nil, err
-		}
-		return os.OpenFile(file+".lock", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	}
-	lock, err := take()
-	for try := 1; errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist); try++ {
-		gone := errors.Is(err, fs.ErrNotExist) // git pack-refs removes the folders that it empties
-		switch {
-		case try == refLockTries && gone:
-			return err
-		case try == refLockTries:
-			return fmt.Errorf("%s.lock exists: another git process is writing, or one died", file)
-		case !gone:
-			time.Sleep(refLockPause)
-		}
-		lock, err = take()
-	}
+	lock, err := takeRefLock(file)
 	if err != nil {
 		return err
 	}
@@ -215,6 +200,31 @@ func (r *Repo) createRef(name string, value Hash) error {
 	}
 	held = false
 	return nil
+}
+
+// takeRefLock creates the lock of a ref's file, and the folders above it. It waits
+// for another git process, but not for long.
+func takeRefLock(file string) (*os.File, error) {
+	for waited, made := 1, 1; ; {
+		err := os.MkdirAll(filepath.Dir(file), 0o777)
+		if err == nil {
+			var lock *os.File
+			if lock, err = os.OpenFile(file+".lock", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666); err == nil {
+				return lock, nil
+			}
+		}
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && made < refFolderTries: // git pack-refs removes the folders that it empties
+			made++
+		case errors.Is(err, fs.ErrExist) && waited < refLockTries:
+			waited++
+			time.Sleep(refLockPause)
+		case errors.Is(err, fs.ErrExist):
+			return nil, fmt.Errorf("%s.lock exists: another git process is writing, or one died", file)
+		default:
+			return nil, err
+		}
+	}
 }
 
 // refAbove returns an error if a ref has the name of a folder of another. The file
