@@ -50,7 +50,7 @@ func (a *action) inWorkspace(err error) error {
 	switch {
 	case err == nil, errors.Is(err, errRemoved):
 		return err
-	case !isDir(a.workDir()):
+	case (errors.Is(err, errNoProject) || missing(err)) && !isDir(a.workDir()):
 		return fmt.Errorf("%w in %s", errNoWorkspaceProject, a.in.dir)
 	case errors.Is(err, errNoProject):
 		return errNoWorkspaceProject

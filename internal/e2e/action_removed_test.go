@@ -92,6 +92,13 @@ func TestActionWithoutAProject(t *testing.T) {
 			}
 		}
 	}
+	// It doesn't hide what is wrong before that.
+	payload := j.env["GITHUB_EVENT_PATH"]
+	j.env["INPUT_WORKING-DIRECTORY"], j.env["GITHUB_EVENT_PATH"] = "teams/none", ""
+	if s := j.run(); s.status != 1 || !s.has("error", "pull_request has no payload") {
+		t.Errorf("without a payload: %s", s)
+	}
+	j.env["GITHUB_EVENT_PATH"] = payload
 	// A checkout was forgotten.
 	if err := os.RemoveAll(filepath.Join(j.workspace(), ".git")); err != nil {
 		t.Fatal(err)
