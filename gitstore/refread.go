@@ -30,15 +30,21 @@ const (
 
 // Reference reads one ref. go-git 5.19 takes the packed value where the ref's own
 // file is damaged, and that may be of years ago; git calls such a ref broken. And
-// it takes 100 ms for each look into 150,000 packed refs. The error wraps [ErrDamagedRef] or [plumbing.ErrReferenceNotFound].
+// it takes 100 ms for each look into 150,000 packed refs. The error wraps
+// [ErrDamagedRef] or [plumbing.ErrReferenceNotFound].
 func (s *store) Reference(name plumbing.ReferenceName) (*plumbing.Reference, error) {
-	if !fs.ValidPath(name.String()) {
+	if !isRefPath(name.String()) {
 		return nil, plumbing.ErrReferenceNotFound // it would lead elsewhere
 	}
 	if ref, err := s.looseRef(name); err != nil || ref != nil {
 		return ref, err
 	}
 	return s.packedRef(name)
+}
+
+// isRefPath tells whether a name stays in the Git directory. It need not be UTF-8.
+func isRefPath(name string) bool {
+	return name != "." && path.Clean(name) == name && filepath.IsLocal(filepath.FromSlash(name))
 }
 
 // refFile is the file of a ref. HEAD and a few others belong to a work tree of its
@@ -60,7 +66,7 @@ func (s *store) refFile(name string) string {
 func (s *store) looseRef(name plumbing.ReferenceName) (*plumbing.Reference, error) {
 	file := s.refFile(name.String())
 	// Git used to write symbolic refs as symbolic links.
-	if target, err := os.Readlink(file); err == nil && strings.HasPrefix(target, "refs/") && fs.ValidPath(target) {
+	if target, err := os.Readlink(file); err == nil && strings.HasPrefix(target, "refs/") && isRefPath(target) {
 		return plumbing.NewSymbolicReference(name, plumbing.ReferenceName(target)), nil
 	}
 	info, err := os.Stat(file)

@@ -183,6 +183,44 @@ func TestRefsOfALinkedWorkTree(t *testing.T) {
 	}
 }
 
+// Git takes the names of branches as bytes.
+func TestBranchWhoseNameIsNotUTF8(t *testing.T) {
+	const name = "caf\xe9"
+	g := newGitRepo(t)
+	want := g.commit("one", "a", "1")
+	if file, err := os.Create(filepath.Join(t.TempDir(), name)); err != nil {
+		t.Skipf("no such names here: %v", err)
+	} else {
+		file.Close()
+	}
+	g.git("checkout", "-q", "-b", name)
+	for _, packed := range []bool{false, true} {
+		if packed {
+			g.git("pack-refs", "--all")
+		}
+		r := g.open()
+		for _, rev := range []string{"HEAD", name} {
+			if got, err := r.Resolve(rev); err != nil || got != want {
+				t.Errorf("packed %v: %q: got %s, %v, want %s", packed, rev, got, err, want)
+			}
+		}
+	}
+}
+
+func TestRefsStayInTheGitDirectory(t *testing.T) {
+	g := newGitRepo(t)
+	id := g.commit("one", "a", "1").String() + "\n"
+	for name, text := range map[string]string{"outside": id, "../outside": id, "refs/heads/deep/er": id} {
+		g.writeIn(name, text)
+	}
+	r := g.open()
+	for _, name := range []string{"../outside", "refs/../outside", "refs/heads/../../../outside", "refs//heads/main", "refs/heads/", "/refs/heads/main", ".", "", filepath.ToSlash(filepath.Join(g.dir, "outside"))} {
+		if ref, err := r.store.Reference(plumbing.ReferenceName(name)); !errors.Is(err, plumbing.ErrReferenceNotFound) {
+			t.Errorf("%q: got %v, %v", name, ref, err)
+		}
+	}
+}
+
 func FuzzParseRef(f *testing.F) {
 	for _, s := range []string{"", "ref: refs/heads/main\n", "ref:", "\x00", strings.Repeat("a", 40), strings.Repeat("a", 40) + "\tbranch", strings.Repeat("0", 40) + "\n"} {
 		f.Add(s)
