@@ -220,11 +220,18 @@ func prepare(from, to *state) *pending {
 	report := &p.report
 	*report = SetReport{SchemaVersion: to.version(from), Policies: append(from.changed(), to.changed()...)}
 	report.Uncovered = append(from.unknown(to), to.unknown(from)...)
+	moved := from.set != nil && to.set != nil && !from.sameSchema(to)
 	if len(report.Policies) == 0 && len(report.Uncovered) == 0 {
-		return nil // whatever is asked, the same policies answer
+		// Whatever is asked, the same policies answer. With another schema they may
+		// do so in another way: an action can be in another group.
+		if !moved || len(to.set.Entries) == 0 {
+			return nil
+		}
+		report.Uncovered = append(report.Uncovered, Uncovered{to.set.Position, "the two sides have different schemas, by which the same policies can decide differently"})
+		return p
 	}
 	p.veiled = to.veiled(from)
-	if from.set != nil && to.set != nil && !sameSchema(from.schema(to), to.schema(from)) {
+	if moved {
 		report.Uncovered = append(report.Uncovered, Uncovered{to.set.Position, "the two sides have different schemas, and requests are those of the newer"})
 	}
 	schema := to.schema(from)
@@ -236,10 +243,12 @@ func prepare(from, to *state) *pending {
 	return p
 }
 
-// sameSchema tells whether two schemas are written alike.
-func sameSchema(a, b *cedar.Schema) bool {
+// sameSchema tells whether the schemas of two sides are written alike. Where one
+// isn't in the repository, they have to be of one version.
+func (s *state) sameSchema(other *state) bool {
+	a, b := s.schema(other), other.schema(s)
 	if a == nil || b == nil {
-		return a == b
+		return a == b && s.version(other) == other.version(s)
 	}
 	x, errX := a.JSON()
 	y, errY := b.JSON()

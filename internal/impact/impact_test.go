@@ -124,6 +124,33 @@ func TestSchemaChange(t *testing.T) {
 	}
 }
 
+// The same policies can decide differently by another schema: an action is in a
+// group by it.
+func TestOtherSchemaAlone(t *testing.T) {
+	const policy = `permit (principal, action in Action::"readers", resource);`
+	side := func(version string) *manifest.Tree {
+		schema := "entity User; action readers; action read%s appliesTo { principal: User, resource: User };"
+		return treeWith(t, map[string]string{
+			"schemas/v1.cedarschema": fmt.Sprintf(schema, ""),
+			"schemas/v2.cedarschema": fmt.Sprintf(schema, " in [readers]"),
+			"policy-sets/s.yaml": "apiVersion: policypin.dev/v1\nkind: PolicySet\nname: s\nschema_version: " + version +
+				"\nentries:\n  - policy: p0\n    source: policies/p0.cedar\n",
+		}, policy)
+	}
+	if _, open := summary(Compare(side("v1"), side("v2"), Options{})); !strings.Contains(open, "different schemas") {
+		t.Errorf("open %q", open)
+	}
+	alike := side("v2")
+	alike.Schemas["v2"] = side("v1").Schemas["v1"]
+	if r := Compare(side("v1"), alike, Options{}); len(r.Sets) != 0 {
+		t.Errorf("got %+v for a schema that says the same", r.Sets)
+	}
+	alike.Schemas = nil // of two versions that aren't there nobody knows
+	if r := Compare(side("v1"), alike, Options{}); r.Complete() {
+		t.Error("says complete of a schema that isn't there")
+	}
+}
+
 // randomPolicy asks about what the small universe below has, and sometimes in
 // a way that isn't covered.
 func randomPolicy(r *rand.Rand) string {
