@@ -2,6 +2,7 @@ package cedar
 
 import (
 	"math"
+	"slices"
 
 	"github.com/cedar-policy/cedar-go/types"
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
@@ -253,7 +254,7 @@ func (r *reader) equalFixed(s *slot, n ast.IsNode) bool {
 	s.by[r.number] = true
 	if v := literal(n); v != nil {
 		r.constant(s, v)
-		return scalar(s.want)
+		return scalar(s.want) && !atTheEnds(v)
 	}
 	values, isSet := literals(n)
 	if !isSet {
@@ -352,7 +353,7 @@ func (r *reader) contains(left, right ast.IsNode) bool {
 		for _, v := range values {
 			r.constant(s, v)
 		}
-		return scalar(s.want)
+		return scalar(s.want) && !slices.ContainsFunc(values, atTheEnds)
 	}
 	v := literal(right)
 	s, known := r.place(left)

@@ -34,6 +34,13 @@ func hasNeighbours(v types.Value) bool {
 	return false
 }
 
+// atTheEnds tells whether a value is a datetime whose neighbours aren't known. One
+// that is next to it, and beyond, has no representative.
+func atTheEnds(v types.Value) bool {
+	_, ok := v.(types.Datetime)
+	return ok && !hasNeighbours(v)
+}
+
 // around are the next values on either side. Between them and the value there is
 // no other: longs are whole numbers, decimals are of ten-thousandths, and
 // datetimes and durations of milliseconds.

@@ -63,3 +63,18 @@ action read appliesTo { principal: User, resource: Doc, context: { ` + strings.J
 		}
 	}
 }
+
+// Beyond a datetime at the end of the calendar there are others.
+func TestDatetimeAtTheEnd(t *testing.T) {
+	schema := map[string]string{"schemas/v1.cedarschema": `
+entity User;
+action read appliesTo { principal: User, resource: User, context: { at: datetime } };
+`}
+	for _, is := range []string{`context.at == datetime("9999-12-30")`, `[datetime("9999-12-30")].contains(context.at)`} {
+		const none = `permit (principal, action, resource) when { false };`
+		to := `permit (principal, action, resource) when { context.at > datetime("9999-12-29T23:59:59.999Z") && !(` + is + `) };`
+		if r := Compare(treeWith(t, schema, none), treeWith(t, schema, to), Options{}); r.Complete() && !r.Changed() {
+			t.Errorf("%s: says complete, and the last day of the calendar is allowed", is)
+		}
+	}
+}
