@@ -3,6 +3,7 @@ package impact
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/policypin/policypin/internal/cedar"
@@ -20,6 +21,9 @@ const (
 	// narrowEach bounds those for one of the others, so that one which asks more
 	// than can be tried doesn't keep the rest from being tried.
 	narrowEach = 20_000
+
+	// cellsPerRequest is how many cells are looked through in the time of a request.
+	cellsPerRequest = 10
 
 	// maxAvoided is how many policies that are in the way are varied together.
 	maxAvoided = 12
@@ -217,13 +221,21 @@ func (n *narrow) seek(m mask, must int, avoid []int) {
 		})
 		return n.wanted[m] > 0 && each >= 0 // the next request sees that there are no more
 	}
-	base := make([]int, len(sizes))
+	base, projections := make([]int, len(sizes)), n.project(m, own)
 	product(sizes, stages[0], base, func(choice []int) bool {
 		world, request, ok, enough := build(choice)
 		if enough || ok && must != nobody && !n.matches(must, world, request) {
 			return !enough
 		}
-		for choice := range n.projections(m, own, choice) {
+		projections = slices.DeleteFunc(projections, func(p *projection) bool { return !p.wants(m) })
+		choice = slices.Clone(choice)
+		for _, p := range projections {
+			if !p.wants(m) {
+				continue
+			}
+			for t, at := range own {
+				choice[t] = p.choice[at]
+			}
 			more := product(sizes, stages[1], choice, func(choice []int) bool {
 				world, request, ok, enough := build(choice)
 				if enough || !ok {
@@ -251,32 +263,45 @@ func (n *narrow) seek(m mask, must int, avoid []int) {
 	}
 }
 
-// projections yields a choice with what the changed policies alone ask as it is
-// in each of the cells that want m, each once.
-func (n *narrow) projections(m mask, own map[int]int, base []int) func(func([]int) bool) {
-	return func(yield func([]int) bool) {
-		choice := slices.Clone(base)
-		seen := map[string]bool{}
-		var code []byte
-		for _, c := range n.list {
-			if !c.goals[m] {
-				continue
-			}
-			for t, at := range own {
-				choice[t] = c.choice[at]
-			}
-			code = code[:0]
-			for _, v := range choice {
-				code = binary.AppendUvarint(code, uint64(v))
-			}
-			if key := string(code); !seen[key] {
-				seen[key] = true
-				if !yield(choice) {
-					return
-				}
-			}
+// A projection is what the changed policies alone ask as it is in some cells.
+type projection struct {
+	choice []int // of one of the cells
+	cells  []*cell
+}
+
+// project groups the cells that want m by what the changed policies alone ask.
+// There may be hundreds of thousands, so it is paid for from the requests that
+// are left.
+func (n *narrow) project(m mask, own map[int]int) (list []*projection) {
+	n.left -= len(n.list) / cellsPerRequest
+	order := slices.Sorted(maps.Values(own))
+	known := map[string]*projection{}
+	var code []byte
+	for _, c := range n.list {
+		if !c.goals[m] {
+			continue
 		}
+		code = code[:0]
+		for _, t := range order {
+			code = binary.AppendUvarint(code, uint64(c.choice[t]))
+		}
+		p := known[string(code)]
+		if p == nil {
+			p = &projection{choice: c.choice}
+			known[string(code)] = p
+			list = append(list, p)
+		}
+		p.cells = append(p.cells, c)
 	}
+	return list
+}
+
+// wants tells whether any of the cells still wants m.
+func (p *projection) wants(m mask) bool {
+	for len(p.cells) > 0 && !p.cells[len(p.cells)-1].goals[m] {
+		p.cells = p.cells[:len(p.cells)-1] // it never will again
+	}
+	return len(p.cells) > 0
 }
 
 const maxGaps = 1000 // more reasons than anybody reads
